@@ -101,6 +101,12 @@ func Request(requestID string, ordinal int) ClaimKey {
 	return ClaimKey{SpaceRequest, requestID + Separator + strconv.Itoa(ordinal)}
 }
 
+// RequestID returns the request id of a request's claim.
+func (k ClaimKey) RequestID() string {
+	id, _, _ := strings.Cut(k.Key, Separator)
+	return id
+}
+
 // Ordinal returns the Transaction.Ordinal that a request's claim stands for.
 func (k ClaimKey) Ordinal() int {
 	_, n, _ := strings.Cut(k.Key, Separator)
@@ -311,9 +317,8 @@ type Reader interface {
 
 	// Feed gives the journal after a position in its order, up to limit rows.
 	Feed(ctx context.Context, after casm.Position, filter FeedFilter, limit int) ([]Entry, error)
-	// TransactionChanges gives the first limit changes of the transaction made
-	// under a request claim, without thresholds, and how many there are in all.
-	// Doc is left empty.
+	// TransactionChanges gives the first limit changes of a transaction, without
+	// thresholds, in their order, and how many there are in all.
 	TransactionChanges(ctx context.Context, id uuid.UUID, ordinal, limit int) ([]Change, int, error)
 	// Transaction gives the transaction with the id and the lowest ordinal,
 	// without changes; nil when there is none.

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+
+	"casm"
+	"casm/command"
+	"casm/store"
+)
+
+// configJob is a change of configuration that waits for the committer.
+type configJob struct {
+	edits  []command.ConfigEdit
+	dryRun bool
+}
+
+// EditConfig applies edits to the configuration, all or none, and returns what
+// changed. Errors: casm.Violations and those of Write. A write begun after it
+// returned sees the new configuration.
+func (e *Engine) EditConfig(ctx context.Context, actor string, dryRun bool, edits []command.ConfigEdit) ([]command.ConfigChange, error) {
+	out, err := e.do(ctx, &job{actor: actor, dryRun: dryRun, config: &configJob{edits: edits, dryRun: dryRun}})
+	if err == nil && len(out.errs) > 0 {
+		err = out.errs[0]
+	}
+	return out.changes, err
+}
+
+// ConfigHistory returns an item's versions, deletions included, newest first.
+func (e *Engine) ConfigHistory(ctx context.Context, ref casm.CodeRef, limit int) (list []store.ConfigChange, err error) {
+	err = e.store.View(ctx, func(r store.Reader) error {
+		list, err = r.ConfigHistory(ctx, store.CodeKey(ref), limit)
+		return err
+	})
+	return list, err
+}
+
+// runConfig decides a change of configuration; what comes after it in the
+// batch sees it.
+func (b *batch) runConfig(j *job) outcome {
+	now := b.tick()
+	out, v := command.DecideConfig(b.config, j.config.edits, b.uses, b.lastVersion)
+	if b.source.err != nil {
+		return outcome{err: b.source.err}
+	}
+	if len(v) > 0 {
+		return outcome{errs: []error{v}}
+	}
+	if len(out.Changes) == 0 {
+		return outcome{}
+	}
+	for _, c := range out.Changes {
+		change := store.ConfigChange{CodeKey: store.CodeKey(c.CodeRef), At: now, Actor: j.actor}
+		if c.After != nil {
+			doc, err := casm.EncodeItem(c.After)
+			if err != nil {
+				return outcome{err: err}
+			}
+			change.Version, change.Doc = c.After.Base().Version, doc
+		} else {
+			change.Version = c.Before.Base().Version + 1
+		}
+		b.write.config = append(b.write.config, change)
+	}
+	b.config = out.Snapshot
+	return outcome{changes: out.Changes}
+}
+
+// uses counts the references of entities to a code, this batch's included.
+func (b *batch) uses(ref casm.CodeRef) int64 {
+	key := store.CodeKey(ref)
+	counts, err := b.reader.Uses(b.ctx, []store.CodeKey{key})
+	if err != nil {
+		b.source.fail(err)
+	}
+	return counts[key] + b.write.uses[key]
+}
+
+// lastVersion returns the version that a deleted item had last.
+func (b *batch) lastVersion(ref casm.CodeRef) int64 {
+	key := store.CodeKey(ref)
+	for _, c := range b.write.config {
+		if c.CodeKey == key {
+			return c.Version
+		}
+	}
+	list, err := b.reader.ConfigHistory(b.ctx, key, 1)
+	if err != nil {
+		b.source.fail(err)
+	}
+	if len(list) == 0 {
+		return 0
+	}
+	return list[0].Version
+}
+
+// builtin is what every installation holds (contract 5).
+var builtin = []struct {
+	collection string
+	item       casm.ConfigItem
+}{
+	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltInactive", Name: "Inactive"}, State: casm.Inactive}},
+	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltActive", Name: "Active"}, State: casm.Active, Charged: true}},
+	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltSuspended", Name: "Suspended"}, State: casm.Suspended}},
+	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltDeactivated", Name: "Deactivated"}, State: casm.Deactivated}},
+	{"bill-cycles", &casm.BillCycle{Item: casm.Item{Code: "monthly", Name: "Monthly"}, Duration: 1, Period: casm.PeriodMonth, BillingDay: 1}},
+	{"currencies", &casm.Currency{Item: casm.Item{Code: "EUR", Name: "Euro"}, Symbol: "€", Primary: true, Precision: 2}},
+}
+
+// addBuiltin adds what is missing of it.
+func (e *Engine) addBuiltin(ctx context.Context) error {
+	var edits []command.ConfigEdit
+	for _, x := range builtin {
+		if e.config.Load().Item(x.collection, x.item.Base().Code) == nil {
+			edits = append(edits, command.ConfigEdit{Collection: casm.CollectionByPath(x.collection), Code: x.item.Base().Code, Item: x.item})
+		}
+	}
+	if len(edits) == 0 {
+		return nil
+	}
+	j := &job{actor: "system", config: &configJob{edits: edits}, done: make(chan outcome, 1)}
+	outcomes, err := e.commitOnce(ctx, []*job{j})
+	if err == nil && len(outcomes[0].errs) > 0 {
+		err = outcomes[0].errs[0]
+	}
+	return err
+}

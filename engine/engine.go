@@ -1,0 +1,409 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"casm"
+	"casm/store"
+)
+
+// Engine runs the commands of one installation on one store.
+type Engine struct {
+	store   store.Store
+	zone    *time.Location
+	log     *slog.Logger
+	metrics *metrics
+
+	batchLimit, queueLimit int
+
+	queue    chan *job // what clients wait for
+	dueQueue chan *job // what the due worker asks for
+	waiting  atomic.Int64
+
+	mu       sync.Mutex
+	stopping bool
+	stop     context.CancelFunc
+	stopped  sync.WaitGroup
+	senders  sync.WaitGroup // jobs being put into the queue
+
+	config   atomic.Pointer[casm.Snapshot]
+	lastTime casm.Time // of the last command; the committer's own
+
+	committedMu sync.Mutex
+	committed   chan struct{}
+
+	dueWake chan struct{}
+}
+
+// The defaults of Options.
+const (
+	DefaultBatchLimit = 256
+	DefaultQueueLimit = 4096
+)
+
+// New makes an engine, loads the configuration, and gives a new store what
+// every installation holds (contract 5). Start lets it run.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	e := &Engine{
+		store: o.Store, zone: o.Zone, log: o.Logger,
+		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit,
+		committed: make(chan struct{}), dueWake: make(chan struct{}, 1),
+	}
+	if e.zone == nil {
+		e.zone = time.UTC
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.batchLimit <= 0 {
+		e.batchLimit = DefaultBatchLimit
+	}
+	if e.queueLimit <= 0 {
+		e.queueLimit = DefaultQueueLimit
+	}
+	e.queue = make(chan *job, e.queueLimit)
+	e.dueQueue = make(chan *job, 1)
+	e.metrics = newMetrics(o.Metrics, e)
+	if _, err := e.Config(ctx); err != nil {
+		return nil, err
+	}
+	return e, e.addBuiltin(ctx)
+}
+
+// Start lets the committer and the worker for due changes run.
+func (e *Engine) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.stop = cancel
+	e.stopped.Add(2)
+	go func() { defer e.stopped.Done(); e.commitLoop(ctx) }()
+	go func() { defer e.stopped.Done(); e.dueLoop(ctx) }()
+}
+
+// Stop refuses new writes, commits what was gathered, and ends. When ctx ends
+// first, what still waits is refused; nothing of it was done.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	already := e.stopping
+	e.stopping = true
+	e.mu.Unlock()
+	if already || e.stop == nil {
+		return nil
+	}
+	e.senders.Wait()
+	var err error
+	for e.waiting.Load() > 0 && err == nil {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	e.stop()
+	e.stopped.Wait()
+	return err
+}
+
+// submit puts a job into the queue and waits for its outcome. A client that
+// goes away while its job is under way loses the answer, not the effect.
+func (e *Engine) submit(ctx context.Context, j *job) (outcome, error) {
+	j.ctx, j.done, j.queued = ctx, make(chan outcome, 1), time.Now()
+	e.mu.Lock()
+	if e.stopping {
+		e.mu.Unlock()
+		return outcome{}, ErrOverloaded
+	}
+	e.senders.Add(1)
+	e.mu.Unlock()
+	defer e.senders.Done()
+	size := int64(j.size())
+	if e.waiting.Add(size) > int64(e.queueLimit) && size < e.waiting.Load() {
+		e.waiting.Add(-size)
+		e.metrics.refused.Inc()
+		return outcome{}, ErrOverloaded
+	}
+	select {
+	case e.queue <- j:
+	default:
+		e.waiting.Add(-size)
+		e.metrics.refused.Inc()
+		return outcome{}, ErrOverloaded
+	}
+	select {
+	case out := <-j.done:
+		return out, out.err
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+}
+
+// finish hands an outcome to the one who waits.
+func (e *Engine) finish(j *job, out outcome) {
+	if j.due == nil {
+		e.waiting.Add(-int64(j.size()))
+	}
+	j.done <- out
+}
+
+// Committed returns a channel that is closed at the next commit of this process.
+func (e *Engine) Committed() <-chan struct{} {
+	e.committedMu.Lock()
+	defer e.committedMu.Unlock()
+	return e.committed
+}
+
+func (e *Engine) announce() {
+	e.committedMu.Lock()
+	defer e.committedMu.Unlock()
+	close(e.committed)
+	e.committed = make(chan struct{})
+}
+
+// View reads one consistent state of the store.
+func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
+	return e.store.View(ctx, fn)
+}
+
+// Write runs one write. Errors: casm.Violations, ErrOverloaded,
+// ErrUnavailable, ErrOutcomeUnknown, or a fault of our own.
+func (e *Engine) Write(ctx context.Context, w Write) (*Answer, error) {
+	s := &step{in: w.Input, ifMatch: w.IfMatch, ifMatchPointer: "If-Match"}
+	j := &job{actor: w.Actor, steps: []*step{s}, dryRun: w.DryRun}
+	if !w.DryRun {
+		hash, err := requestHash(w.Input.Operation.ID, w.Body)
+		if err != nil {
+			return nil, err
+		}
+		s.hash, s.claim = hash, store.Request(w.Input.RequestID, -1)
+	}
+	out, err := e.do(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	return out.answers[0], out.errs[0]
+}
+
+// do runs a job: dry, or through the queue.
+func (e *Engine) do(ctx context.Context, j *job) (outcome, error) {
+	if j.dryRun {
+		return e.dryRun(ctx, j)
+	}
+	return e.submit(ctx, j)
+}
+
+// dryRun decides a job on what is committed and throws the overlay away
+// (contract rule 3).
+func (e *Engine) dryRun(ctx context.Context, j *job) (out outcome, err error) {
+	needs := needsOf([]*job{j}, e.config.Load())
+	err = e.store.View(ctx, func(r store.Reader) error {
+		l, err := r.Load(ctx, needs)
+		if err != nil {
+			return err
+		}
+		b, err := e.newBatch(ctx, r, l, needs)
+		if err != nil {
+			return err
+		}
+		b.dry = true
+		out = b.run(j)
+		return b.source.err
+	})
+	return out, err
+}
+
+// snapshot returns the configuration of the version, reading it anew when the
+// one at hand is older.
+func (e *Engine) snapshot(ctx context.Context, r store.Reader, version int64) (*casm.Snapshot, error) {
+	if s := e.config.Load(); s != nil && s.Version == version {
+		return s, nil
+	}
+	stored, err := r.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items := map[string][]casm.ConfigItem{}
+	for _, x := range stored {
+		c := casm.CollectionByPath(x.Collection)
+		if c == nil {
+			continue // of a later release
+		}
+		item, err := c.Decode(x.Doc)
+		if err != nil {
+			return nil, err
+		}
+		items[c.Path] = append(items[c.Path], item)
+	}
+	s := casm.NewSnapshot(version, items)
+	for {
+		old := e.config.Load()
+		if old != nil && old.Version >= version {
+			return s, nil
+		}
+		if e.config.CompareAndSwap(old, s) {
+			return s, nil
+		}
+	}
+}
+
+// Config returns the configuration as it is committed now.
+func (e *Engine) Config(ctx context.Context) (s *casm.Snapshot, err error) {
+	err = e.store.View(ctx, func(r store.Reader) error {
+		head, err := r.Head(ctx)
+		if err != nil {
+			return err
+		}
+		s, err = e.snapshot(ctx, r, head.Config)
+		return err
+	})
+	return s, err
+}
+
+// commitLoop takes what waits and commits it, as long as ctx lives; then it
+// refuses what is left.
+func (e *Engine) commitLoop(ctx context.Context) {
+	for {
+		jobs := e.gather(ctx)
+		if jobs == nil {
+			break
+		}
+		e.commit(ctx, jobs)
+	}
+	for {
+		select {
+		case j := <-e.queue:
+			e.finish(j, outcome{err: ErrOverloaded})
+		case j := <-e.dueQueue:
+			e.finish(j, outcome{err: ErrOverloaded})
+		default:
+			return
+		}
+	}
+}
+
+// gather waits for a job and takes all that waits beside it, up to the batch
+// limit. A lone one is taken at once: there is no timer. Due changes go along
+// in jobs of at most a quarter of a batch, one at a time.
+func (e *Engine) gather(ctx context.Context) []*job {
+	var jobs []*job
+	select {
+	case j := <-e.queue:
+		jobs = append(jobs, j)
+	case j := <-e.dueQueue:
+		jobs = append(jobs, j)
+	case <-ctx.Done():
+		return nil
+	}
+	size := jobs[0].size()
+	select {
+	case j := <-e.dueQueue:
+		jobs = append(jobs, j)
+		size += j.size()
+	default:
+	}
+	for size < e.batchLimit {
+		select {
+		case j := <-e.queue:
+			jobs = append(jobs, j)
+			size += j.size()
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// How long an unknown outcome is asked after (contract 4, 504).
+const (
+	settleFor   = 10 * time.Second
+	settlePause = 100 * time.Millisecond
+)
+
+// commit commits jobs as one transaction and hands out what became of them.
+// What the database refuses is halved until the culprit stands alone.
+func (e *Engine) commit(ctx context.Context, jobs []*job) {
+	began := time.Now()
+	outcomes, err := e.commitOnce(ctx, jobs)
+	unknown := errors.Is(err, store.ErrOutcomeUnknown)
+	for until := began.Add(settleFor); unknown && err != nil && time.Now().Before(until); {
+		time.Sleep(settlePause)
+		outcomes, err = e.commitOnce(ctx, jobs)
+	}
+	switch {
+	case err == nil:
+		for n, j := range jobs {
+			e.metrics.waited.Observe(began.Sub(j.queued).Seconds())
+			if unknown {
+				outcomes[n].forgetReplay()
+			}
+			e.finish(j, outcomes[n])
+		}
+	case unknown:
+		e.refuse(jobs, ErrOutcomeUnknown, err)
+	case errors.Is(err, store.ErrUnavailable), len(jobs) == 1:
+		e.refuse(jobs, err, err)
+	default:
+		e.log.Warn("a commit was refused and is halved", "jobs", len(jobs), "error", err)
+		e.commit(ctx, jobs[:len(jobs)/2])
+		e.commit(ctx, jobs[len(jobs)/2:])
+	}
+}
+
+func (e *Engine) refuse(jobs []*job, answer, cause error) {
+	e.log.Error("a commit failed", "jobs", len(jobs), "error", cause)
+	e.metrics.failed.Inc()
+	for _, j := range jobs {
+		e.finish(j, outcome{err: answer})
+	}
+}
+
+// commitOnce is one attempt.
+func (e *Engine) commitOnce(ctx context.Context, jobs []*job) ([]outcome, error) {
+	began := time.Now()
+	needs := needsOf(jobs, e.config.Load())
+	var b *batch
+	var outcomes []outcome
+	// a commit that has begun is finished also when the engine is told to stop
+	head, err := e.store.Commit(context.WithoutCancel(ctx), needs, func(r store.Reader, l *store.Loaded) (*store.WriteSet, error) {
+		var err error
+		if b, err = e.newBatch(ctx, r, l, needs); err != nil {
+			return nil, err
+		}
+		outcomes = outcomes[:0]
+		for _, j := range jobs {
+			if j.ctx != nil && j.ctx.Err() != nil {
+				outcomes = append(outcomes, outcome{err: j.ctx.Err()})
+				continue
+			}
+			outcomes = append(outcomes, b.runSafely(j))
+		}
+		return b.write.set(), b.source.err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b.config.Version > 0 && b.config.Version == head.Config {
+		e.config.Store(b.config)
+	}
+	e.metrics.committed(jobs, len(b.write.transactions), time.Since(began))
+	if len(b.write.transactions) > 0 {
+		e.announce()
+	}
+	if b.write.due {
+		e.wakeDue()
+	}
+	return outcomes, nil
+}
+
+// forgetReplay clears the mark of a repeat from answers that an attempt of our
+// own found made by the one before.
+func (o *outcome) forgetReplay() {
+	for _, a := range o.answers {
+		if a != nil {
+			a.Replayed = false
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"casm"
+	"casm/command"
+	"casm/store"
+
+	"github.com/google/uuid"
+)
+
+// source is a command.View of what a store's reader shows. The first failure
+// to read is kept in err; the one who owns the source looks at it before
+// anything that was decided is used.
+type source struct {
+	ctx     context.Context
+	reader  store.Reader
+	records map[store.Key]*command.Record // nil: known not to exist
+	claims  map[store.ClaimKey]uuid.UUID  // the zero id: known to be free
+	err     error
+}
+
+func newSource(ctx context.Context, reader store.Reader) *source {
+	return &source{
+		ctx: ctx, reader: reader,
+		records: map[store.Key]*command.Record{}, claims: map[store.ClaimKey]uuid.UUID{},
+	}
+}
+
+func (s *source) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// take keeps what was loaded for the needs.
+func (s *source) take(needs store.Needs, l *store.Loaded) {
+	for i := range l.Entities {
+		r, err := record(&l.Entities[i])
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		s.records[l.Entities[i].Key] = r
+	}
+	for _, k := range needs.Entities {
+		if _, ok := s.records[k]; !ok {
+			s.records[k] = nil
+		}
+	}
+	for _, k := range needs.Claims {
+		s.claims[k] = l.Claims[k]
+	}
+}
+
+func (s *source) load(needs store.Needs) {
+	if s.err != nil {
+		return
+	}
+	l, err := s.reader.Load(s.ctx, needs)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.take(needs, l)
+}
+
+func record(e *store.Entity) (*command.Record, error) {
+	entity, err := casm.DecodeEntity(e.Kind, e.Doc)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %v %v: %w", e.Kind, e.RefID, err)
+	}
+	return &command.Record{Entity: entity, Customer: e.Customer, Test: e.Test, Created: e.Created}, nil
+}
+
+// Get implements command.View.
+func (s *source) Get(kind casm.Kind, id uuid.UUID) *command.Record {
+	key := store.Key{Kind: kind, RefID: id}
+	r, known := s.records[key]
+	if !known && id != uuid.Nil {
+		s.load(store.Needs{Entities: []store.Key{key}})
+		r = s.records[key]
+	}
+	return r
+}
+
+func (s *source) holder(key store.ClaimKey) *command.Record {
+	id, known := s.claims[key]
+	if !known {
+		s.load(store.Needs{Claims: []store.ClaimKey{key}})
+		id = s.claims[key]
+	}
+	if id == uuid.Nil {
+		return nil
+	}
+	return s.Get(key.Kind(), id)
+}
+
+// ByExternalID implements command.View.
+func (s *source) ByExternalID(kind casm.Kind, externalID string) *command.Record {
+	return s.holder(store.ExternalID(kind, externalID))
+}
+
+// ByResource implements command.View.
+func (s *source) ByResource(key command.ResourceKey) *command.Record {
+	return s.holder(store.Resource(key.Type, key.Value))
+}
+
+// childPage is how many entities below another are read at once.
+const childPage = 1000
+
+// Children implements command.View.
+func (s *source) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
+	var out []*command.Record
+	q := store.ChildQuery{Of: of, Kind: kind, SkipDeactivated: true, Limit: childPage}
+	for s.err == nil {
+		page, err := s.reader.Children(s.ctx, q)
+		if err != nil {
+			s.fail(err)
+			return nil
+		}
+		for i := range page {
+			r, known := s.records[page[i].Key]
+			if !known || r == nil {
+				if r, err = record(&page[i]); err != nil {
+					s.fail(err)
+					return nil
+				}
+				s.records[page[i].Key] = r
+			}
+			out = append(out, r)
+		}
+		if len(page) < childPage {
+			return out
+		}
+		q.After = page[len(page)-1].RefID
+	}
+	return nil
+}
+
+// rowOf returns the row that a store keeps of a record with its document.
+func rowOf(r *command.Record, doc []byte) store.Entity {
+	row := store.Entity{
+		Key:      store.Key{Kind: r.Kind(), RefID: r.ID()},
+		Version:  r.Base().Version,
+		Customer: r.Customer, Superior: r.Above(), Test: r.Test,
+		Created: r.Created, Updated: r.Created,
+		Due: r.Due(), Planned: r.Planned(), Doc: doc,
+	}
+	if code := r.SegmentCode(); code != nil {
+		row.Segment = *code
+	}
+	if top := r.Top(); top != nil {
+		row.ExternalID, row.CustomName = top.ExternalID, top.CustomName
+		row.State, row.Reason, row.Updated = top.State.State, top.State.StateReason, top.UpdatedAt
+	}
+	switch e := r.Entity.(type) {
+	case *casm.OfferSubscription:
+		row.Offer, row.Link = e.Offer, e.ParentOfferSubscription.RefID
+	case *casm.SubscriberResource:
+		row.LookupKey = e.ResourceType + store.Separator + e.Resource
+	}
+	return row
+}
