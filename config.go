@@ -344,7 +344,7 @@ func (o *OfferVersion) check(product *Product, at string, v *Violations) {
 		if !service.Individual {
 			kind.CheckComplete(service.Attributes, at+"/attributes", v)
 		}
-		if kind.Kind == KindMonetaryBalance && o.Currency == "" && !v.hasAt(at+"/currency") {
+		if kind.Kind == KindMonetaryBalance && o.Currency == "" && !v.Below(at+"/currency") {
 			v.Add(Required, at[:len(at)-len("/services/")-len(strconv.Itoa(i))]+"/currency", "a version with a monetary balance needs a currency")
 		}
 	}

@@ -34,6 +34,9 @@ type Given struct {
 	NullKeys []string
 }
 
+// IsObject reports whether the request was an object, read to its end.
+func (g Given) IsObject() bool { return len(g.members) > 0 }
+
 // Of returns how the member was given.
 func (g Given) Of(name string) Presence { return g.members[name] }
 
@@ -41,14 +44,14 @@ func (g Given) Of(name string) Presence { return g.members[name] }
 // meaning, as null.
 func (g Given) Has(name string) bool { return g.members[name] != Absent }
 
-// maxViolations bounds the answer to a hostile body.
-const maxViolations = 100
+// MaxViolations bounds the answer to a hostile body.
+const MaxViolations = 100
 
 // Decode reads a JSON object into parts, pointers to the structs that o was
 // described or composed from, and returns every violation of shape (contract
 // rules 2 and 8), or malformed_json alone. Pointers start with prefix.
 func (o *Object) Decode(data []byte, prefix string, parts ...any) (Given, Violations) {
-	d := decoder{in: jsontext.NewDecoder(bytes.NewReader(data)), given: Given{members: make(map[string]Presence, len(o.Fields))}}
+	d := decoder{in: jsontext.NewDecoder(bytes.NewBuffer(data)), given: Given{members: make(map[string]Presence, len(o.Fields))}}
 	values := make([]reflect.Value, len(parts))
 	for i, p := range parts {
 		values[i] = reflect.ValueOf(p).Elem()
@@ -63,7 +66,7 @@ func (o *Object) Decode(data []byte, prefix string, parts ...any) (Given, Violat
 		return d.given, Violations{{MalformedJSON, prefix, malformed(d.err, d.in.InputOffset())}}
 	}
 	d.v.Sort()
-	return d.given, d.v
+	return d.given, d.v[:min(len(d.v), MaxViolations)]
 }
 
 func malformed(err error, offset int64) string {
@@ -100,7 +103,7 @@ func (d *decoder) fail(err error) {
 }
 
 func (d *decoder) add(code Code, pointer, detail string, args ...any) {
-	if len(d.v) < maxViolations {
+	if len(d.v) < MaxViolations {
 		d.v.Add(code, pointer, detail, args...)
 	}
 }
@@ -156,6 +159,10 @@ func (d *decoder) object(o *Object, pointer string, parts []reflect.Value, top b
 		d.fail(err)
 		return
 	}
+	fields := o.Fields
+	if !top {
+		fields = o.inputs
+	}
 	var present [64]Presence
 	for d.in.PeekKind() != '}' {
 		token, err := d.in.ReadToken()
@@ -164,12 +171,12 @@ func (d *decoder) object(o *Object, pointer string, parts []reflect.Value, top b
 			return
 		}
 		name := token.String()
-		n := slices.IndexFunc(o.Fields, func(f *Field) bool { return f.Name == name })
+		n := slices.IndexFunc(fields, func(f *Field) bool { return f.Name == name })
 		if n < 0 {
-			d.unknown(o, pointer, name)
+			d.unknown(fields, pointer, name)
 			d.skip()
 		} else {
-			present[n] = d.member(o.Fields[n], pointer+"/"+name, parts[o.Fields[n].part])
+			present[n] = d.member(fields[n], pointer+"/"+name, parts[fields[n].part])
 		}
 		if d.err != nil {
 			return
@@ -179,7 +186,7 @@ func (d *decoder) object(o *Object, pointer string, parts []reflect.Value, top b
 		d.fail(err)
 		return
 	}
-	for n, f := range o.Fields {
+	for n, f := range fields {
 		if top {
 			d.given.members[f.Name] = present[n]
 		}
@@ -192,9 +199,9 @@ func (d *decoder) object(o *Object, pointer string, parts []reflect.Value, top b
 	}
 }
 
-func (d *decoder) unknown(o *Object, pointer, name string) {
+func (d *decoder) unknown(fields []*Field, pointer, name string) {
 	hint := ""
-	if near := nearest(name, o.Fields); near != "" {
+	if near := nearest(name, fields); near != "" {
 		hint = "; did you mean " + near + "?"
 	}
 	d.add(UnknownMember, pointer+"/"+EscapePointer(clip(name)), "%s is not known here%s", clip(name), hint)
@@ -287,7 +294,11 @@ func parseID(s string) (uuid.UUID, error) {
 	if len(s) != 36 {
 		return uuid.Nil, errors.New("not 36 characters")
 	}
-	return uuid.Parse(s)
+	id, err := uuid.Parse(s)
+	if err == nil && id == uuid.Nil {
+		err = errors.New("no entity has it")
+	}
+	return id, err
 }
 
 func (d *decoder) text(pointer string) (string, bool) {
@@ -392,7 +403,9 @@ func (d *decoder) stringMap(pointer string, into reflect.Value) {
 		}
 	})
 	CheckAttributes(m, pointer, &d.v)
-	into.Set(reflect.ValueOf(m))
+	if len(m) > 0 { // an empty map is none, as in a document
+		into.Set(reflect.ValueOf(m))
+	}
 }
 
 func (d *decoder) scalars(pointer string, into reflect.Value) {
@@ -492,9 +505,11 @@ func pattern(expr string) *regexp.Regexp {
 	return re
 }
 
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // EscapePointer makes a name part of a JSON pointer.
 func EscapePointer(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return pointerEscapes.Replace(name)
 }
 
 // clip shortens what a client sent for use in a message.

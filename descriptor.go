@@ -49,6 +49,7 @@ type Field struct {
 	Update     bool
 	Required   bool // must be there
 	Nullable   bool // null means something (contract rule 8), else it is as absent
+	Omitted    bool // left out of documents when it has no value
 	Multiline  bool // may be empty and hold line breaks and tabs
 	Personal   bool
 	Frozen     bool // cannot change while the item is referred to (contract 5)
@@ -73,6 +74,7 @@ type Object struct {
 	check  bool // the struct implements ShapeChecker
 
 	references []*Field // those of TypeReference
+	inputs     []*Field
 }
 
 // ShapeChecker is implemented by structs with rules of shape between members.
@@ -113,6 +115,10 @@ func describe(t reflect.Type) *Object {
 	o := newObject(t.Name())
 	o.check = reflect.PointerTo(t).Implements(reflect.TypeFor[ShapeChecker]())
 	o.addFields(t, nil)
+	o.inputs = o.Fields
+	if slices.ContainsFunc(o.Fields, (*Field).given) {
+		o.inputs = slices.DeleteFunc(slices.Clone(o.Fields), func(f *Field) bool { return !f.given() })
+	}
 	actual, _ := described.LoadOrStore(t, o)
 	return actual.(*Object)
 }
@@ -130,6 +136,13 @@ func (o *Object) add(f *Field) {
 	}
 }
 
+// Inputs returns the members that a request may give where the object stands
+// within another: all, unless some are marked as given by clients; then those.
+func (o *Object) Inputs() []*Field { return o.inputs }
+
+// given reports whether clients give the member.
+func (f *Field) given() bool { return f.Create || f.Update }
+
 // References returns the members that refer to entities.
 func (o *Object) References() []*Field { return o.references }
 
@@ -143,7 +156,9 @@ func (o *Object) addFields(t reflect.Type, index []int) {
 			o.addFields(sf.Type, at)
 		case name == "" || name == "-" || options == "embed":
 		default:
-			o.add(newField(sf, name, at))
+			f := newField(sf, name, at)
+			f.Omitted = strings.Contains(options, "omit")
+			o.add(f)
 		}
 	}
 }

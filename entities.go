@@ -41,7 +41,7 @@ func (r Ref) IsZero() bool { return r.RefID == uuid.Nil && r.ExternalID == "" }
 
 // CheckShape implements ShapeChecker.
 func (r *Ref) CheckShape(pointer string, v *Violations) {
-	if r.IsZero() && len(*v) == 0 {
+	if r.IsZero() && !v.Below(pointer) {
 		v.Add(OneOfRequired, pointer, `give "refId" or "externalId"`)
 	}
 }
@@ -93,20 +93,11 @@ type State struct {
 // CheckShape implements ShapeChecker: state and reason only together (contract rule 9).
 func (s *State) CheckShape(pointer string, v *Violations) {
 	switch {
-	case s.State != "" && s.StateReason == "":
+	case s.State != "" && s.StateReason == "" && !v.Below(pointer+"/stateReason"):
 		v.Add(Required, pointer+"/stateReason", "stateReason must be given together with state: a code of /v1/config/state-reasons that belongs to %s", s.State)
-	case s.State == "" && s.StateReason != "" && !v.hasAt(pointer+"/state"):
+	case s.State == "" && s.StateReason != "" && !v.Below(pointer+"/state"):
 		v.Add(Required, pointer+"/state", "state must be given together with stateReason")
 	}
-}
-
-func (v Violations) hasAt(pointer string) bool {
-	for _, x := range v {
-		if x.Pointer == pointer {
-			return true
-		}
-	}
-	return false
 }
 
 // Customer is a company or a person: the top of everything below it.

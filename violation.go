@@ -118,6 +118,14 @@ func (v Violations) Err() error {
 	return v
 }
 
+// Below reports whether v holds a violation at the pointer or below it.
+func (v Violations) Below(pointer string) bool {
+	return slices.ContainsFunc(v, func(x Violation) bool {
+		rest, ok := strings.CutPrefix(x.Pointer, pointer)
+		return ok && (rest == "" || rest[0] == '/')
+	})
+}
+
 // Has reports whether v holds a violation with the code.
 func (v Violations) Has(code Code) bool {
 	return slices.ContainsFunc(v, func(x Violation) bool { return x.Code == code })

@@ -39,13 +39,13 @@ func DecodeBatch(body []byte) (*Batch, casm.Violations) {
 	if v.Has(casm.MalformedJSON) {
 		return nil, v
 	}
-	if given.Has("operations") && len(b.Operations) == 0 && len(v) == 0 {
+	if given.Has("operations") && len(b.Operations) == 0 && !v.Below("/operations") {
 		v.Add(casm.Required, "/operations", "the list is empty; give 1 to 1,000 operations")
 	}
 	for n := range b.Operations {
 		item := &b.Operations[n]
 		at := "/operations/" + strconv.Itoa(n)
-		if item.IfMatch != nil {
+		if item.IfMatch != nil && item.IfMatch.Kind() != 'n' {
 			version, ok := ParseVersion(strings.Trim(string(item.IfMatch), `"`))
 			if text := (casm.Scalars{"": item.IfMatch}).Text(""); !ok && text != "" {
 				version, ok = ParseVersion(text)
@@ -74,10 +74,7 @@ func DecodeBatch(body []byte) (*Batch, casm.Violations) {
 		v = append(v, violations...)
 	}
 	v.Sort()
-	if len(v) > 100 {
-		v = v[:100]
-	}
-	return b, v
+	return b, v[:min(len(v), casm.MaxViolations)]
 }
 
 // IsAtomic reports whether the batch is all or none.

@@ -136,17 +136,18 @@ func (op *Operation) Decode(body []byte, prefix string, batch bool) (*Input, cas
 	}
 	var v casm.Violations
 	in.Given, v = object.Decode(body, prefix, parts...)
-	if len(v) == 0 {
+	if !v.Has(casm.MalformedJSON) && in.Given.IsObject() {
 		in.checkShape(prefix, &v)
 	}
-	return in, v
+	v.Sort()
+	return in, v[:min(len(v), casm.MaxViolations)]
 }
 
 // checkShape checks what stands between members.
 func (in *Input) checkShape(prefix string, v *casm.Violations) {
 	if !in.merging() {
-		for _, key := range in.Given.NullKeys {
-			v.Add(casm.WrongType, prefix+"/customAttributes/"+key, "found null where a text is expected; null removes a key only with merge")
+		for _, key := range in.Given.NullKeys[:min(len(in.Given.NullKeys), casm.MaxViolations)] {
+			v.Add(casm.WrongType, prefix+"/customAttributes/"+casm.EscapePointer(key), "found null where a text is expected; null removes a key only with merge")
 		}
 	}
 	if c, ok := in.args.(interface {
@@ -235,7 +236,7 @@ func resolve(view View, kind casm.Kind, ref casm.Ref, pointer string, v *casm.Vi
 		v.Add(casm.NotFound, pointer, "there is no %v with externalId %q", kind, ref.ExternalID)
 	case r == nil:
 		v.Add(casm.NotFound, pointer, "there is no %v with refId %v", kind, ref.RefID)
-	case ref.ExternalID != "" && r.ID() != ref.RefID && !ref.IsIDZero():
+	case ref.ExternalID != "" && !ref.IsIDZero() && (r.ID() != ref.RefID || r.ExternalID() != ref.ExternalID):
 		v.Add(casm.AmbiguousReference, pointer, "refId %v and externalId %q are of different entities; give one of them", ref.RefID, ref.ExternalID)
 		return nil
 	}
@@ -250,7 +251,7 @@ func Find(view View, kind casm.Kind, ref casm.Ref) *Record {
 	}
 	r := view.ByExternalID(kind, ref.ExternalID)
 	if r == nil && !ref.IsIDZero() {
-		return nil
+		return view.Get(kind, ref.RefID)
 	}
 	return r
 }

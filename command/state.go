@@ -41,8 +41,9 @@ func (a *subscriptionStateArgs) checkArgs(_ *Input, prefix string, v *casm.Viola
 	checkStateArgs(a.State, prefix, v)
 }
 
+// checkStateArgs asks for state and reason where an empty object was given.
 func checkStateArgs(s casm.State, prefix string, v *casm.Violations) {
-	if s.State == "" {
+	if s.State == "" && s.StateReason == "" && !v.Below(prefix+"/state") {
 		v.Add(casm.Required, prefix+"/state/state", "state must be given: ACTIVE, SUSPENDED, DEACTIVATED or INACTIVE")
 		v.Add(casm.Required, prefix+"/state/stateReason", "stateReason must be given: a code of /v1/config/state-reasons")
 	}

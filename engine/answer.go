@@ -185,7 +185,7 @@ func appendList(out []byte, items [][]byte) []byte {
 
 // topMember returns a member of a document as JSON text, or nil.
 func topMember(doc []byte, name string) []byte {
-	d := jsontext.NewDecoder(bytes.NewReader(doc))
+	d := jsontext.NewDecoder(bytes.NewBuffer(doc))
 	if _, err := d.ReadToken(); err != nil {
 		return nil
 	}

@@ -119,25 +119,34 @@ func (e *Engine) submit(ctx context.Context, j *job) (outcome, error) {
 	}
 	e.senders.Add(1)
 	e.mu.Unlock()
-	defer e.senders.Done()
-	size := int64(j.size())
-	if e.waiting.Add(size) > int64(e.queueLimit) && size < e.waiting.Load() {
-		e.waiting.Add(-size)
-		e.metrics.refused.Inc()
-		return outcome{}, ErrOverloaded
-	}
-	select {
-	case e.queue <- j:
-	default:
-		e.waiting.Add(-size)
-		e.metrics.refused.Inc()
-		return outcome{}, ErrOverloaded
+	err := e.enqueue(j)
+	e.senders.Done()
+	if err != nil {
+		return outcome{}, err
 	}
 	select {
 	case out := <-j.done:
 		return out, out.err
 	case <-ctx.Done():
 		return outcome{}, ctx.Err()
+	}
+}
+
+// enqueue puts a job into the queue, or refuses it when too much waits.
+func (e *Engine) enqueue(j *job) error {
+	size := int64(j.size())
+	if e.waiting.Add(size) > int64(e.queueLimit) && size < e.waiting.Load() {
+		e.waiting.Add(-size)
+		e.metrics.refused.Inc()
+		return ErrOverloaded
+	}
+	select {
+	case e.queue <- j:
+		return nil
+	default:
+		e.waiting.Add(-size)
+		e.metrics.refused.Inc()
+		return ErrOverloaded
 	}
 }
 

@@ -1,0 +1,248 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"casm"
+	"casm/auth"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Status is what a running server tells about itself on its socket.
+type Status struct {
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+	URL     string `json:"url"`            // of the API
+	NATS    string `json:"nats,omitempty"` // what subscribers connect to; "" when the port is shut
+}
+
+// Admin administers an installation, running or not.
+type Admin interface {
+	// CreateKey makes an API key and returns it: this once, only a hash of it is kept.
+	CreateKey(ctx context.Context, n auth.NewKey) (string, error)
+	// Keys returns all keys, without anything secret.
+	Keys(ctx context.Context) ([]Key, error)
+	// RevokeKey ends a key, named by its code.
+	RevokeKey(ctx context.Context, code string) error
+}
+
+// Key is what is told of an API key.
+type Key struct {
+	Code        string    `json:"code"`
+	Name        string    `json:"name"`
+	Permissions []string  `json:"permissions"`
+	CreatedAt   casm.Time `json:"createdAt"`
+	Expires     casm.Time `json:"expires,omitzero"`
+	Revoked     bool      `json:"revoked"`
+	RateLimit   int64     `json:"rateLimit,omitzero"`
+}
+
+// local is an Admin within the process that works on the data folder.
+type local struct {
+	keys          auth.Keys
+	actor, remote string
+}
+
+func (l local) CreateKey(ctx context.Context, n auth.NewKey) (string, error) {
+	key, _, err := l.keys.Create(ctx, l.actor, l.remote, n)
+	return key, err
+}
+
+func (l local) Keys(ctx context.Context) ([]Key, error) {
+	items, err := l.keys.List(ctx)
+	keys := make([]Key, len(items))
+	for i, k := range items {
+		keys[i] = Key{k.Code, k.Name, k.Permissions, k.CreatedAt, k.Expires, k.Revoked, k.RateLimit}
+	}
+	return keys, err
+}
+
+func (l local) RevokeKey(ctx context.Context, code string) error {
+	return l.keys.Revoke(ctx, l.actor, l.remote, code)
+}
+
+// actorHeader names who administers through the socket. The socket is open to
+// the server's own user alone, so its word is taken.
+const actorHeader = "Casm-Actor"
+
+// newKey is auth.NewKey as it goes through the socket.
+type newKey struct {
+	Name        string    `json:"name"`
+	Permissions []string  `json:"permissions"`
+	Expires     casm.Time `json:"expires,omitzero"`
+	RateLimit   int64     `json:"rateLimit,omitzero"`
+}
+
+type createdKey struct {
+	Key string `json:"key"`
+}
+
+type keyList struct {
+	Items []Key `json:"items"`
+}
+
+type refusal struct {
+	Errors casm.Violations `json:"errors,omitempty"`
+	Detail string          `json:"detail,omitempty"`
+}
+
+// adminHandler serves an Admin, and the status, to the other end of the socket.
+func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, fn func(r *http.Request, a local) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			actor := r.Header.Get(actorHeader)
+			if actor == "" || len(actor) > 100 {
+				actor = "local"
+			}
+			answer, err := fn(r, local{keys, actor, "socket"})
+			code := http.StatusOK
+			if v, ok := errors.AsType[casm.Violations](err); ok {
+				code, answer = http.StatusBadRequest, refusal{Errors: v}
+			} else if err != nil {
+				log.Error("administration through the socket failed", "request", pattern, "error", err)
+				code, answer = http.StatusInternalServerError, refusal{Detail: err.Error()}
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			if err := json.MarshalWrite(w, answer); err != nil {
+				log.Warn("answer through the socket", "error", err)
+			}
+		})
+	}
+	handle("GET /status", func(*http.Request, local) (any, error) { return status(), nil })
+	handle("GET /keys", func(r *http.Request, a local) (any, error) {
+		keys, err := a.Keys(r.Context())
+		return keyList{keys}, err
+	})
+	handle("POST /keys", func(r *http.Request, a local) (any, error) {
+		var n newKey
+		if err := json.UnmarshalRead(io.LimitReader(r.Body, 64<<10), &n); err != nil {
+			return nil, casm.Violations{{Code: casm.MalformedJSON, Detail: err.Error()}}
+		}
+		key, err := a.CreateKey(r.Context(), auth.NewKey{Name: n.Name, Permissions: n.Permissions, Expires: n.Expires.Std(), RateLimit: n.RateLimit})
+		return createdKey{key}, err
+	})
+	handle("DELETE /keys/{code}", func(r *http.Request, a local) (any, error) {
+		return struct{}{}, a.RevokeKey(r.Context(), r.PathValue("code"))
+	})
+	return mux
+}
+
+// remote is an Admin at the other end of a running server's socket.
+type remote struct {
+	client *http.Client
+	actor  string
+}
+
+func newRemote(data, actor string) remote {
+	return remote{actor: actor, client: &http.Client{
+		Timeout: 30 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, data) },
+		},
+	}}
+}
+
+// call makes one request; into takes the answer.
+func (r remote) call(ctx context.Context, method, path string, body, into any) (err error) {
+	var text strings.Builder
+	if body != nil {
+		if err := json.MarshalWrite(&text, body); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://casm"+path, strings.NewReader(text.String()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set(actorHeader, r.actor)
+	res, err := r.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("reach the running server: %w", err)
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	if res.StatusCode == http.StatusOK {
+		return json.UnmarshalRead(res.Body, into)
+	}
+	var refused refusal
+	if err := json.UnmarshalRead(io.LimitReader(res.Body, 1<<20), &refused); err != nil {
+		return fmt.Errorf("the running server answered %s", res.Status)
+	}
+	if len(refused.Errors) > 0 {
+		return refused.Errors
+	}
+	return fmt.Errorf("the running server: %s", refused.Detail)
+}
+
+func (r remote) CreateKey(ctx context.Context, n auth.NewKey) (string, error) {
+	var made createdKey
+	err := r.call(ctx, http.MethodPost, "/keys", newKey{n.Name, n.Permissions, casm.TimeOf(n.Expires), n.RateLimit}, &made)
+	return made.Key, err
+}
+
+func (r remote) Keys(ctx context.Context) ([]Key, error) {
+	var list keyList
+	err := r.call(ctx, http.MethodGet, "/keys", nil, &list)
+	return list.Items, err
+}
+
+func (r remote) RevokeKey(ctx context.Context, code string) error {
+	return r.call(ctx, http.MethodDelete, "/keys/"+url.PathEscape(code), nil, &struct{}{})
+}
+
+// ServerStatus asks the server that works on the data folder about itself.
+func ServerStatus(ctx context.Context, data string) (s Status, err error) {
+	err = newRemote(data, "").call(ctx, http.MethodGet, "/status", nil, &s)
+	return s, err
+}
+
+// Administer calls fn with an Admin of the data folder: through the socket of
+// the server that works on it, or directly when none does. actor is recorded
+// as who did it.
+func Administer(ctx context.Context, data, actor string, log *slog.Logger, fn func(Admin) error) error {
+	// A server that starts or stops has the lock but not the socket.
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		direct, err := open(ctx, data, log)
+		if err == nil {
+			err := fn(local{auth.Keys{Configuration: direct.engine, Logger: log}, actor, "command line"})
+			return errors.Join(err, direct.close(ctx))
+		}
+		if !errors.Is(err, ErrInUse) {
+			return err
+		}
+		r := newRemote(data, actor)
+		if status := r.call(ctx, http.MethodGet, "/status", nil, &Status{}); status == nil {
+			return fn(r)
+		} else if time.Now().After(deadline) {
+			return errors.Join(err, status)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Actor names the user of this process, for the record.
+func Actor() string {
+	for _, name := range []string{os.Getenv("SUDO_USER"), os.Getenv("USER"), os.Getenv("LOGNAME")} {
+		if name != "" && len(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return "local:" + name
+		}
+	}
+	return fmt.Sprintf("local:uid-%d", os.Getuid())
+}

@@ -1,0 +1,293 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"casm/auth"
+	"casm/engine"
+	"casm/httpapi"
+	"casm/relay"
+	"casm/store"
+	"casm/stream/natsjs"
+
+	"golang.org/x/net/netutil"
+)
+
+// The times within which a server stops (contract 9: 15 s in all).
+const (
+	stopRequests = 5 * time.Second // answering what is under way
+	stopEngine   = 3 * time.Second // committing what was gathered
+	stopRelay    = 5 * time.Second // publishing what is committed
+	stopTraces   = 1 * time.Second
+)
+
+// App is a running server.
+//
+// It starts in this order: the data folder's lock; the API's address (so that
+// one that is taken is told at once); store; engine; demonstration; broker;
+// relay; API; the data folder's socket. It stops in the opposite one: live
+// streams are cut and the API takes no more requests; those under way are
+// answered; the engine commits what was gathered; the relay publishes what is
+// committed, for 5 s at most (the rest after the next start); broker; store;
+// lock.
+type App struct {
+	settings Settings
+	log      *slog.Logger
+
+	core    core
+	tracing *tracing
+	broker  *natsjs.Server
+	relay   *relay.Relay
+	api     *httpapi.Server
+	server  *http.Server
+	socket  *http.Server
+	address net.Addr
+
+	stopping atomic.Bool
+	failed   chan error // why a server ended by itself
+	undo     []func(context.Context) error
+}
+
+// Start starts a server. ctx bounds the start only. After an error nothing of
+// it runs.
+func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	zone, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{settings: s, log: log, failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+
+	if a.core.lock, err = lock(s.Data.Data); err != nil {
+		return nil, err
+	}
+	a.later(func(context.Context) error { return a.core.lock.Unlock() })
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("the API's address (choose another with --listen): %w", err)
+	}
+	a.address = listener.Addr()
+	a.later(func(context.Context) error { return ignoreClosed(listener.Close()) })
+
+	registry := newRegistry()
+	if err := a.core.start(ctx, s.Data.Data, engine.Options{
+		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, Logger: log, Metrics: registry,
+	}); err != nil {
+		return nil, err
+	}
+	a.later(func(context.Context) error { return a.core.store.Close() })
+	drain := func(ctx context.Context) error { return bounded(ctx, stopEngine, a.core.drain) }
+	a.later(drain)
+	if s.Demo {
+		if err := a.core.addDemo(ctx, log); err != nil {
+			return nil, err
+		}
+	}
+	if a.tracing, err = newTracing(ctx, s.OTLPEndpoint); err != nil {
+		return nil, err
+	}
+	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
+
+	if a.broker, err = natsjs.Start(ctx, natsjs.ServerOptions{
+		Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Shut: !s.Dev, Logger: log,
+	}); err != nil {
+		return nil, err
+	}
+	a.later(func(context.Context) error { a.broker.Stop(); return nil })
+	target, err := a.broker.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.later(func(context.Context) error { return target.Close() })
+	a.relay = relay.New(a.core.engine, target, relay.Options{Wake: a.core.engine.Committed, Logger: log, Metrics: registry})
+	a.later(a.runRelay())
+	a.later(drain) // here, before the relay's last look at what is committed
+
+	o := httpapi.Options{
+		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Logger: log,
+		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
+	}
+	if !s.Dev {
+		o.Auth = auth.New(auth.Options{Configuration: a.core.engine})
+	}
+	a.api = httpapi.New(o)
+	a.serveAPI(netutil.LimitListener(listener, s.MaxConns))
+	return a, a.serveSocket()
+}
+
+// later adds what Stop does before all that was added so far.
+func (a *App) later(fn func(context.Context) error) { a.undo = append(a.undo, fn) }
+
+// Stop stops the server as App says, at the latest when ctx ends: what is then
+// not done is left to the next start, and nothing that was answered is lost.
+func (a *App) Stop(ctx context.Context) error {
+	a.stopping.Store(true)
+	var all []error
+	for len(a.undo) > 0 {
+		last := len(a.undo) - 1
+		fn := a.undo[last]
+		a.undo = a.undo[:last]
+		all = append(all, fn(ctx))
+	}
+	return errors.Join(all...)
+}
+
+// bounded calls fn with a context that ends after d at the latest.
+func bounded(ctx context.Context, d time.Duration, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return fn(ctx)
+}
+
+// runRelay lets the relay run and returns what stops it.
+func (a *App) runRelay() func(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.relay.Run(ctx) }()
+	return func(ctx context.Context) error {
+		if err := bounded(ctx, stopRelay, a.relay.Flush); err != nil {
+			a.log.Warn("not everything is on the stream yet; the next start goes on", "error", err)
+		}
+		cancel()
+		return <-done
+	}
+}
+
+// The bounds of the HTTP server. Answers have no bound in time here: live
+// streams go on; httpapi bounds the others.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+)
+
+func (a *App) newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// serve lets a server answer; one that ends by itself ends the App.
+func (a *App) serve(what string, s *http.Server, l net.Listener) {
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("%s: %w", what, err)
+		}
+	}()
+}
+
+func (a *App) serveAPI(l net.Listener) {
+	a.server = a.newServer(a.api)
+	a.serve("API", a.server, l)
+	a.later(func(ctx context.Context) error {
+		a.api.Close()
+		return bounded(ctx, stopRequests, func(ctx context.Context) error { return shutdown(ctx, a.server) })
+	})
+}
+
+// shutdown answers what is under way; what is not answered in time is cut.
+func shutdown(ctx context.Context, s *http.Server) error {
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return s.Close()
+	}
+	return err
+}
+
+func (a *App) serveSocket() error {
+	l, err := listenSocket(a.settings.Data.Data)
+	if err != nil {
+		return err
+	}
+	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
+	a.socket = a.newServer(adminHandler(keys, a.Status, a.log))
+	a.serve("socket", a.socket, l)
+	a.later(func(ctx context.Context) error {
+		err := bounded(ctx, time.Second, func(ctx context.Context) error { return shutdown(ctx, a.socket) })
+		return errors.Join(err, removeSocket(a.settings.Data.Data))
+	})
+	return nil
+}
+
+// missing names what is missing to serve requests, for /readyz. The stream is
+// not among it: while it fails requests are answered all the same, and the
+// relay goes on later.
+func (a *App) missing() []string {
+	if a.stopping.Load() {
+		return []string{"the server is stopping"}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err := a.core.engine.View(ctx, func(r store.Reader) error {
+		_, err := r.Head(ctx)
+		return err
+	})
+	if err != nil {
+		a.log.Error("not ready", "error", err)
+		return []string{"the store cannot be read"}
+	}
+	return nil
+}
+
+// Status tells where the server is reached.
+func (a *App) Status() Status {
+	return Status{PID: os.Getpid(), Version: Version, URL: "http://" + reachable(a.address), NATS: a.broker.URL()}
+}
+
+// reachable returns an address that a client on this machine can use.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
+	}
+	return addr.String()
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Run runs a server until ctx ends, then stops it within 15 s. It writes to
+// out where the server is reached.
+func Run(ctx context.Context, s Settings, log *slog.Logger, out io.Writer) error {
+	begun := time.Now()
+	a, err := Start(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	a.greet(out)
+	log.Info("ready", "version", Version, "url", a.Status().URL, "data", s.Data.Data, "after", time.Since(begun).Round(time.Millisecond))
+	var failed error
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case failed = <-a.failed:
+		log.Error("stopping after a failure", "error", failed)
+	}
+	begun = time.Now()
+	err = bounded(context.WithoutCancel(ctx), 14*time.Second, a.Stop)
+	log.Info("stopped", "after", time.Since(begun).Round(time.Millisecond))
+	return errors.Join(failed, err)
+}

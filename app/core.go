@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"casm"
+	"casm/demo"
+	"casm/engine"
+	"casm/store/sqlite"
+
+	"github.com/gofrs/flock"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// core is what works on a data folder: lock, store and engine.
+type core struct {
+	lock   *flock.Flock
+	store  *sqlite.Store
+	engine *engine.Engine
+}
+
+// open takes a data folder and starts an engine on it with default settings.
+func open(ctx context.Context, data string, log *slog.Logger) (*core, error) {
+	c := &core{}
+	var err error
+	if c.lock, err = lock(data); err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx, data, engine.Options{Logger: log, Metrics: prometheus.NewRegistry()}); err != nil {
+		return nil, errors.Join(err, c.lock.Unlock())
+	}
+	return c, nil
+}
+
+// start opens the store and starts the engine, on a data folder that is
+// locked. When it fails neither stays open.
+func (c *core) start(ctx context.Context, data string, o engine.Options) (err error) {
+	if c.store, err = sqlite.Open(ctx, filepath.Join(data, storeFile), sqlite.Options{}); err != nil {
+		return err
+	}
+	o.Store = c.store
+	if c.engine, err = engine.New(ctx, o); err != nil {
+		return errors.Join(err, c.store.Close())
+	}
+	c.engine.Start()
+	return nil
+}
+
+// drain stops the engine: it refuses new writes and commits what was gathered.
+func (c *core) drain(ctx context.Context) error {
+	if err := c.engine.Stop(ctx); err != nil {
+		return fmt.Errorf("drain the engine: %w", err)
+	}
+	return nil
+}
+
+// close stops the engine, closes the store and gives the lock back.
+func (c *core) close(ctx context.Context) error {
+	err := bounded(context.WithoutCancel(ctx), stopEngine, c.drain)
+	return errors.Join(err, c.store.Close(), c.lock.Unlock())
+}
+
+// addDemo adds what the configuration never held of the demonstration. A
+// configuration with which it does not go together is left as it is.
+func (c *core) addDemo(ctx context.Context, log *slog.Logger) error {
+	items, err := demo.Items()
+	if err != nil {
+		return err
+	}
+	s, err := c.engine.Config(ctx)
+	if err != nil {
+		return fmt.Errorf("demonstration: %w", err)
+	}
+	edits, err := demo.Missing(items, s, func(ref casm.CodeRef) (bool, error) {
+		history, err := c.engine.ConfigHistory(ctx, ref, 1)
+		return len(history) > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("demonstration: %w", err)
+	}
+	if len(edits) == 0 {
+		return nil
+	}
+	changes, err := c.engine.EditConfig(ctx, "demo", false, edits)
+	if v, ok := errors.AsType[casm.Violations](err); ok {
+		log.Warn("the demonstration does not go together with what is configured, and was not added", "why", v)
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("demonstration: %w", err)
+	}
+	log.Info("demonstration added", "items", len(changes))
+	return nil
+}

@@ -1,0 +1,116 @@
+// Package app starts and stops a running system. It alone knows every room of
+// the house and in which order they come up and go down.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Data is where a system keeps what it stores. Commands that work on a stopped
+// system take it too.
+type Data struct {
+	Data string `env:"CASM_DATA" default:"./casm-data" placeholder:"DIR" help:"Folder of all stored data; made when it is missing. One process at a time works on it (default: ${default})."`
+}
+
+// Settings are everything that can be set about a server. Each field is a
+// flag, an environment variable and a key of the settings file, by the same
+// name: --nats-listen, CASM_NATS_LISTEN, nats-listen. A flag goes before a
+// variable, a variable before the file, the file before the default.
+type Settings struct {
+	Data
+
+	Listen     string `env:"CASM_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 takes a free one (default: ${default})."`
+	NATSListen string `name:"nats-listen" env:"CASM_NATS_LISTEN" default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Address on which subscribers reach the in-process NATS JetStream, or \"off\". Opened only with --dev: without it nobody could sign in there yet (default: ${default})."`
+
+	Dev  bool `env:"CASM_DEV" help:"For development: no credentials are asked for. Refused unless every address is on the loopback interface."`
+	Demo bool `env:"CASM_DEMO" help:"Adds the demonstration configuration, a small operator's: what is missing of it is made, what is there stays as it is."`
+
+	TimeZone   string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Time zone (IANA) of month validities, billing days and daily figures (default: ${default})."`
+	BatchLimit int    `env:"CASM_BATCH_LIMIT" default:"256" placeholder:"N" help:"How many operations one commit takes at most, 1 to 10000 (default: ${default})."`
+	QueueLimit int    `env:"CASM_QUEUE_LIMIT" default:"4096" placeholder:"N" help:"How many operations may wait for a commit, 1 to 1000000; one more is answered 503 (default: ${default})."`
+	MaxConns   int    `name:"max-connections" env:"CASM_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"How many connections the API holds open at once, 1 to 1000000; more wait (default: ${default})."`
+
+	LogFormat    string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
+	LogLevel     string `env:"CASM_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"What is logged: ${enum} (default: ${default})."`
+	OTLPEndpoint string `name:"otlp-endpoint" env:"CASM_OTLP_ENDPOINT" placeholder:"URL" help:"Where traces go: the address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318. None: no traces."`
+}
+
+// Off is the value of an address that is not to be listened on.
+const Off = "off"
+
+// Check finds everything that is wrong with the settings. Kong calls it as
+// Validate, Start calls it again.
+func (s *Settings) Check() error {
+	var all []error
+	add := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
+	between := func(flag string, n, low, high int) {
+		if n < low || n > high {
+			add("%s %d: must be from %d to %d", flag, n, low, high)
+		}
+	}
+	if s.Data.Data == "" {
+		add("--data must name a folder")
+	}
+	s.checkAddress("--listen", s.Listen, add)
+	if s.NATSListen != Off && s.NATSListen != "" {
+		s.checkAddress("--nats-listen", s.NATSListen, add)
+	}
+	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "Local" {
+		add("--time-zone %q: no time zone of the IANA database, such as UTC or Europe/Vienna", s.TimeZone)
+	}
+	between("--batch-limit", s.BatchLimit, 1, 10_000)
+	between("--queue-limit", s.QueueLimit, 1, 1_000_000)
+	between("--max-connections", s.MaxConns, 1, 1_000_000)
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		add("--log-format %q: must be text or json", s.LogFormat)
+	}
+	if _, err := s.level(); err != nil {
+		add("--log-level %q: must be debug, info, warn or error", s.LogLevel)
+	}
+	if s.OTLPEndpoint != "" {
+		u, err := url.Parse(s.OTLPEndpoint)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			add("--otlp-endpoint must be an address such as http://127.0.0.1:4318")
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (s *Settings) level() (level slog.Level, err error) {
+	err = level.UnmarshalText([]byte(s.LogLevel))
+	return level, err
+}
+
+// checkAddress checks one address to listen on: its form, and that it is on
+// loopback if nobody has to sign in.
+func (s *Settings) checkAddress(flag, address string, add func(string, ...any)) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		add("%s %q: must be host:port, such as 127.0.0.1:8080", flag, address)
+		return
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		add("%s %q: %q is no port from 0 to 65535", flag, address, port)
+	}
+	if s.Dev && !isLoopback(host) {
+		add("%s %s: with --dev nobody has to sign in, so every address must be on the loopback interface, such as 127.0.0.1:%s; leave out --dev to open this one", flag, address, port)
+	}
+}
+
+// isLoopback reports whether nobody from outside of this machine reaches an
+// address with the host. Names other than localhost may come to mean anything.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// good are settings in which nothing is wrong.
+func good() Settings {
+	return Settings{
+		Data:   Data{Data: "x"},
+		Listen: "127.0.0.1:8080", NATSListen: "127.0.0.1:4222", TimeZone: "UTC",
+		BatchLimit: 256, QueueLimit: 4096, MaxConns: 10, LogFormat: "text", LogLevel: "info",
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		set  func(*Settings)
+		want string // part of the error; "" for none
+	}{
+		{"defaults", func(*Settings) {}, ""},
+		{"everywhere with credentials", func(s *Settings) { s.Listen = "0.0.0.0:80" }, ""},
+		{"dev on loopback", func(s *Settings) { s.Dev = true }, ""},
+		{"dev on localhost", func(s *Settings) { s.Dev, s.Listen = true, "LocalHost:0" }, ""},
+		{"dev on IPv6 loopback", func(s *Settings) { s.Dev, s.Listen = true, "[::1]:0" }, ""},
+		{"dev on mapped loopback", func(s *Settings) { s.Dev, s.Listen = true, "[::ffff:127.0.0.2]:0" }, ""},
+		{"dev everywhere", func(s *Settings) { s.Dev, s.Listen = true, "0.0.0.0:8080" }, "--listen 0.0.0.0:8080: with --dev"},
+		{"dev everywhere, unsaid", func(s *Settings) { s.Dev, s.Listen = true, ":8080" }, "--listen :8080: with --dev"},
+		{"dev on IPv6 everywhere", func(s *Settings) { s.Dev, s.Listen = true, "[::]:8080" }, "with --dev"},
+		{"dev on a name", func(s *Settings) { s.Dev, s.Listen = true, "localhost.example:8080" }, "with --dev"},
+		{"dev with the stream open", func(s *Settings) { s.Dev, s.NATSListen = true, "192.0.2.1:4222" }, "--nats-listen 192.0.2.1:4222: with --dev"},
+		{"dev without stream", func(s *Settings) { s.Dev, s.NATSListen = true, Off }, ""},
+		{"no port", func(s *Settings) { s.Listen = "127.0.0.1" }, "--listen"},
+		{"port too high", func(s *Settings) { s.Listen = "127.0.0.1:65536" }, "no port"},
+		{"no folder", func(s *Settings) { s.Data.Data = "" }, "--data"},
+		{"zone", func(s *Settings) { s.TimeZone = "Mars/Olympus" }, "--time-zone"},
+		{"local zone", func(s *Settings) { s.TimeZone = "Local" }, "--time-zone"},
+		{"batch", func(s *Settings) { s.BatchLimit = 0 }, "--batch-limit 0"},
+		{"queue", func(s *Settings) { s.QueueLimit = 1_000_001 }, "--queue-limit"},
+		{"level", func(s *Settings) { s.LogLevel = "loud" }, "--log-level"},
+		{"collector", func(s *Settings) { s.OTLPEndpoint = "127.0.0.1:4318" }, "--otlp-endpoint"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := good()
+			c.set(&s)
+			err := s.Check()
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestSettingsNames: the variable follows from the flag, for every setting.
+func TestSettingsNames(t *testing.T) {
+	var each func(reflect.Type)
+	each = func(typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if f.Anonymous {
+				each(f.Type)
+				continue
+			}
+			flag := f.Tag.Get("name")
+			if flag == "" {
+				flag = kebab(f.Name)
+			}
+			want := "CASM_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+			if got := f.Tag.Get("env"); got != want {
+				t.Errorf("%s: variable %q, want %q", f.Name, got, want)
+			}
+			if f.Tag.Get("help") == "" {
+				t.Errorf("%s has no help", f.Name)
+			}
+		}
+	}
+	each(reflect.TypeFor[Settings]())
+}
+
+// kebab writes a field's name as kong does.
+func kebab(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte('-')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToLower(b.String())
+}

@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// client is one keep-alive connection. Requests are written by hand into one
+// buffer: generator and server often share a machine, and what the generator
+// burns the server does not get.
+type client struct {
+	target  *Target
+	conn    net.Conn
+	in      *bufio.Reader
+	buf     []byte
+	timeout time.Duration
+}
+
+// Target is the server to measure.
+type Target struct {
+	// URL is its address, such as http://127.0.0.1:8080.
+	URL *url.URL
+	// Key is an API key; "" for a server that was started with --dev.
+	Key string
+}
+
+func (t *Target) address() string {
+	port := t.URL.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[t.URL.Scheme]
+	}
+	return net.JoinHostPort(t.URL.Hostname(), port)
+}
+
+func (c *client) connect(ctx context.Context) error {
+	if c.conn != nil {
+		return nil
+	}
+	dialer := &net.Dialer{Timeout: c.timeout}
+	var conn net.Conn
+	var err error
+	if c.target.URL.Scheme == "https" {
+		conn, err = (&tls.Dialer{NetDialer: dialer}).DialContext(ctx, "tcp", c.target.address())
+	} else {
+		conn, err = dialer.DialContext(ctx, "tcp", c.target.address())
+	}
+	if err != nil {
+		return err
+	}
+	c.conn = conn
+	if c.in == nil {
+		c.in = bufio.NewReaderSize(nil, 4<<10)
+	}
+	c.in.Reset(conn)
+	return nil
+}
+
+func (c *client) close() {
+	if c.conn != nil {
+		_ = c.conn.Close() // nothing is under way that could be lost
+		c.conn = nil
+	}
+}
+
+// post sends a body and returns the status. An answer that is no 200 is
+// returned with the start of its body as error.
+func (c *client) post(ctx context.Context, path string, body []byte) (status int, err error) {
+	if err := c.connect(ctx); err != nil {
+		return 0, err
+	}
+	defer func() {
+		if status == 0 {
+			c.close() // what the connection holds is not known
+		}
+	}()
+	b := append(c.buf[:0], "POST "...)
+	b = append(b, path...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, c.target.URL.Host...)
+	b = append(b, "\r\nContent-Type: application/json\r\n"...)
+	if c.target.Key != "" {
+		b = append(b, "Authorization: Bearer "...)
+		b = append(b, c.target.Key...)
+		b = append(b, "\r\n"...)
+	}
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	c.buf = append(b, body...)
+	if err := c.conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
+		return 0, err
+	}
+	if _, err := c.conn.Write(c.buf); err != nil {
+		return 0, err
+	}
+	return c.answer()
+}
+
+func (c *client) answer() (int, error) {
+	r, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return 0, err
+	}
+	var refused error
+	if r.StatusCode != http.StatusOK {
+		start, err := io.ReadAll(io.LimitReader(r.Body, 300))
+		if err != nil {
+			return 0, err
+		}
+		refused = fmt.Errorf("answered %s: %s", r.Status, start)
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(r.Body, maxAnswer))
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		return 0, err
+	}
+	if r.Close {
+		c.close()
+	}
+	return r.StatusCode, refused
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 16 << 20

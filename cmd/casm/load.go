@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"time"
+
+	"casm/bench"
+)
+
+type load struct {
+	Scenario          []string      `default:"create-customer" enum:"create-customer,update-one,update-each" placeholder:"S" help:"What the clients do: ${enum}; several with commas (default: ${default})."`
+	Clients           []int         `default:"1,16,64,256" placeholder:"N" help:"How many clients at once, each on a connection of its own (default: ${default})."`
+	Duration          time.Duration `default:"3s" help:"How long each is measured (default: ${default})."`
+	Warmup            time.Duration `default:"500ms" help:"How long before it is measured (default: ${default})."`
+	Target            string        `placeholder:"URL" help:"A running server with the demonstration, such as http://127.0.0.1:8080. It gets many customers. None: a server of its own, on a temporary folder."`
+	APIKey            string        `env:"CASM_LOAD_KEY" placeholder:"KEY" help:"API key for --target."`
+	BatchLimit        int           `placeholder:"N" help:"Batch limit of the server of its own. None: the default."`
+	CompareBatchLimit int           `placeholder:"N" help:"Measures a second server of its own with this batch limit too, in turns with the first."`
+	JSON              bool          `name:"json" help:"Print the results as JSON."`
+}
+
+// Help is what casm load --help adds.
+func (load) Help() string {
+	return `Each client sends its next request when it has the answer to the one before. The server measured, the clients, and everything else on the machine share its processors: compare results of one machine only.
+
+  create-customer  each request creates a customer by profile, with an external id
+  update-one       all clients change the name of one customer
+  update-each      each client changes the name of a customer of its own
+
+Examples:
+
+  casm load
+  casm load --compare-batch-limit 1
+  casm load --clients 64 --scenario update-one,update-each
+  casm load --target https://casm.example --api-key "$KEY" --clients 16 --duration 1m --json`
+}
+
+// Validate is called when the command line was read.
+func (l *load) Validate() error {
+	for _, n := range l.Clients {
+		if n < 1 || n > bench.MaxClients {
+			return fmt.Errorf("--clients %d: must be from 1 to %d", n, bench.MaxClients)
+		}
+	}
+	if l.Duration < 100*time.Millisecond || l.Duration > 24*time.Hour {
+		return errors.New("--duration must be from 100ms to 24h")
+	}
+	if l.Warmup < 0 || l.Warmup > time.Hour {
+		return errors.New("--warmup must be from 0s to 1h")
+	}
+	if l.Target != "" {
+		u, err := url.Parse(l.Target)
+		if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return errors.New("--target must be an address such as http://127.0.0.1:8080")
+		}
+		if l.BatchLimit != 0 || l.CompareBatchLimit != 0 {
+			return errors.New("the batch limit can be given for a server of its own only, not with --target")
+		}
+	}
+	return nil
+}
+
+// rounds is into how many turns a measurement is divided when servers are compared.
+const rounds = 3
+
+// contender is one server that is measured.
+type contender struct {
+	label  string // its batch limit
+	target *bench.Target
+}
+
+// Run measures.
+func (l *load) Run(ctx context.Context, to streams) (err error) {
+	contenders, stop, err := l.contenders(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	out := newReport(to, l.JSON)
+	for _, scenario := range l.Scenario {
+		for _, clients := range l.Clients {
+			if err := l.measure(ctx, out, contenders, bench.Run{
+				Scenario: scenario, Clients: clients, Duration: l.Duration, Warmup: l.Warmup,
+			}); err != nil {
+				return errors.Join(err, out.end())
+			}
+		}
+	}
+	return out.end()
+}
+
+// measure measures all contenders, in turns when there are several: so what
+// else the machine does falls on all alike.
+func (l *load) measure(ctx context.Context, out *loadReport, contenders []contender, r bench.Run) error {
+	results := make([]bench.Result, len(contenders))
+	turns := 1
+	if len(contenders) > 1 {
+		turns = rounds
+		r.Duration /= rounds
+	}
+	for range turns {
+		for i, c := range contenders {
+			r.Progress = out.progress(r, c.label)
+			result, err := bench.Measure(ctx, c.target, r)
+			if err != nil {
+				return err
+			}
+			results[i].Add(result)
+		}
+	}
+	for i, c := range contenders {
+		if err := out.add(r, c.label, &results[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contenders gives what is measured, and what ends it.
+func (l *load) contenders(ctx context.Context) ([]contender, func() error, error) {
+	if l.Target != "" {
+		u, err := url.Parse(l.Target)
+		return []contender{{"-", &bench.Target{URL: u, Key: l.APIKey}}}, func() error { return nil }, err
+	}
+	limits := []int{l.BatchLimit}
+	if l.CompareBatchLimit != 0 {
+		limits = append(limits, l.CompareBatchLimit)
+	}
+	var all []contender
+	var servers []*ownServer
+	stop := func() error {
+		var errs []error
+		for _, s := range slices.Backward(servers) {
+			errs = append(errs, s.stop())
+		}
+		return errors.Join(errs...)
+	}
+	for _, limit := range limits {
+		s, err := startOwn(ctx, limit)
+		if err != nil {
+			return nil, nil, errors.Join(err, stop())
+		}
+		servers = append(servers, s)
+		label := "default"
+		if limit != 0 {
+			label = fmt.Sprint(limit)
+		}
+		all = append(all, contender{label, &bench.Target{URL: s.url}})
+	}
+	return all, stop, nil
+}
+
+// isTerminal reports whether a file is shown to somebody.
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

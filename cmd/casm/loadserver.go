@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"casm/app"
+)
+
+// ownServer is a server process on a temporary folder.
+type ownServer struct {
+	url   *url.URL
+	data  string
+	cmd   *exec.Cmd
+	ended chan error
+	log   *tail
+}
+
+// startOwn starts a server and waits until it is ready. A batchLimit of 0 is
+// the default.
+func startOwn(ctx context.Context, batchLimit int) (_ *ownServer, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &ownServer{ended: make(chan error, 1), log: &tail{}}
+	if s.data, err = os.MkdirTemp("", "casm-load"); err != nil {
+		return nil, err
+	}
+	args := []string{"serve", "--dev", "--demo", "--data", s.data, "--listen", "127.0.0.1:0", "--nats-listen", app.Off, "--log-level", "warn"}
+	if batchLimit != 0 {
+		args = append(args, "--batch-limit", strconv.Itoa(batchLimit))
+	}
+	s.cmd = exec.Command(self, args...)
+	s.cmd.Stderr = s.log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the generator, which stops it
+	if err := s.cmd.Start(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.data))
+	}
+	go func() { s.ended <- s.cmd.Wait() }()
+	if err := s.ready(ctx); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+func (s *ownServer) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		status, err := app.ServerStatus(ctx, s.data)
+		if err == nil {
+			s.url, err = url.Parse(status.URL)
+			return err
+		}
+		select {
+		case end := <-s.ended:
+			s.ended <- end
+			return fmt.Errorf("the server to measure did not start: %w\n%s", errors.Join(end), s.log)
+		case <-ctx.Done():
+			return fmt.Errorf("the server to measure did not start: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// stop stops the server and removes its folder.
+func (s *ownServer) stop() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // one that has ended already is awaited all the same
+	select {
+	case <-s.ended:
+	case <-time.After(20 * time.Second):
+		_ = s.cmd.Process.Kill()
+		<-s.ended
+	}
+	return os.RemoveAll(s.data)
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+const tailSize = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b.Write(p)
+	if over := t.b.Len() - tailSize; over > 0 {
+		t.b.Next(over)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
+}

@@ -1,0 +1,106 @@
+// Command casm is a system of record for customers, accounts, subscribers and
+// their subscriptions.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // --time-zone works on machines without a time zone database
+
+	"casm"
+
+	"github.com/alecthomas/kong"
+)
+
+// commandLine is the whole command line.
+type commandLine struct {
+	Serve   serve   `cmd:"" help:"Run a server: API, stream, relay, worker for planned changes."`
+	Key     key     `cmd:"" help:"Make, list and revoke API keys, of a running server or on its data folder."`
+	Load    load    `cmd:"" help:"Measure a server under load."`
+	OpenAPI openAPI `cmd:"" name:"openapi" help:"Print the API's description (OpenAPI 3.1)."`
+	Version version `cmd:"" help:"Print the version."`
+
+	Config kong.ConfigFlag `env:"CASM_CONFIG" placeholder:"FILE" help:"File of settings (YAML): flags' names without dashes in front, such as \"listen: 127.0.0.1:8080\"."`
+}
+
+// streams are where a command writes.
+type streams struct{ out, err io.Writer }
+
+func main() {
+	// The first signal asks to stop, a second one ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// exitCode is what kong's own exits (--help, a wrong command line) end with.
+type exitCode int
+
+// run is the program: 0 when all went well, 1 after an error, 2 when the
+// command line was wrong.
+func run(ctx context.Context, args []string, s streams) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			c, ok := r.(exitCode)
+			if !ok {
+				panic(r)
+			}
+			code = int(c)
+		}
+	}()
+	var cl commandLine
+	parser, err := kong.New(
+		&cl,
+		kong.Name("casm"),
+		kong.Description("A system of record for customers, accounts, subscribers and their subscriptions."),
+		kong.Configuration(yamlSettings),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: helpText}),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) { panic(exitCode(code)) }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+	if err != nil {
+		panic(err) // a mistake in the tags above
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		_, _ = fmt.Fprintf(s.err, "casm: %v\n", err)
+		if _, ok := errors.AsType[*kong.ParseError](err); ok {
+			_, _ = fmt.Fprintln(s.err, "casm --help, and --help of each command, tell what can be given")
+		}
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		report(s.err, err)
+		return 1
+	}
+	return 0
+}
+
+// report tells an error; what is wrong with a request, a line each.
+func report(w io.Writer, err error) {
+	v, ok := errors.AsType[casm.Violations](err)
+	if !ok {
+		_, _ = fmt.Fprintf(w, "casm: %v\n", err)
+		return
+	}
+	for _, x := range v {
+		_, _ = fmt.Fprintf(w, "casm: %s: %s\n", x.Code, x.Detail)
+	}
+}
+
+// helpText shows the variable of a setting beside its help.
+func helpText(v *kong.Value) string {
+	if len(v.Tag.Envs) == 0 {
+		return v.OrigHelp
+	}
+	return v.OrigHelp + " $" + v.Tag.Envs[0]
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"casm/app"
+)
+
+type serve struct {
+	app.Settings `embed:""`
+}
+
+// Help is what casm serve --help adds.
+func (serve) Help() string {
+	return `Examples:
+
+  casm serve --dev --demo
+    for trying out: on this machine only, nobody signs in, with a small operator's configuration
+
+  casm key create --name crm --role "CRM Integration"
+  casm serve --listen 0.0.0.0:8080 --data /var/lib/casm
+    with keys; put what ends TLS in front of it
+
+  casm serve --config /etc/casm.yaml
+    every setting is a flag (--nats-listen off), a variable (CASM_NATS_LISTEN=off) and a key of the file (nats-listen: off); a flag goes before a variable, a variable before the file
+
+SIGTERM and Ctrl-C stop it in order, within 15 s; a second one ends it at once. After a crash start it again: nothing that was answered is lost.`
+}
+
+// Validate is called when the command line was read.
+func (s *serve) Validate() error { return s.Check() }
+
+// Run runs the server until it is stopped.
+func (s *serve) Run(ctx context.Context, to streams) error {
+	log, err := app.NewLogger(&s.Settings, to.err)
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(log)
+	return app.Run(ctx, s.Settings, log, to.out)
+}

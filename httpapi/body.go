@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+
+	"casm"
+)
+
+// The largest bodies (contract 4).
+const (
+	maxBody      = 1 << 20
+	maxBatchBody = 16 << 20
+)
+
+// buffers are for request bodies. Nothing that outlives a request may point
+// into one: decoding copies what it keeps, and the engine hashes a body before
+// it waits.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled is how large a buffer may be to be kept for the next request.
+const maxPooled = 256 << 10
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= maxPooled {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// body reads the request's body, and answers when it is too large or not JSON:
+// the second and third of contract rule 2's checks. The buffer goes back with
+// release.
+func (x *exchange) body(most int64) (*bytes.Buffer, bool) {
+	b := buffers.Get().(*bytes.Buffer)
+	// What follows a refused body on the connection is not read: MaxBytesReader closes it.
+	in := http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
+	var err error
+	tooLarge := x.r.ContentLength > most
+	if tooLarge {
+		x.Header().Set("Connection", "close")
+	} else {
+		if x.r.ContentLength > 0 {
+			b.Grow(int(x.r.ContentLength) + bytes.MinRead)
+		}
+		_, err = b.ReadFrom(in)
+		_, isLimit := errors.AsType[*http.MaxBytesError](err)
+		tooLarge = isLimit
+	}
+	switch {
+	case tooLarge:
+		x.refuseOne(casm.TooLarge, "", "the body is larger than %d MiB; send less at once", most>>20)
+	case err != nil:
+		x.unreadable(err)
+	case !isJSON(x.r.Header):
+		x.refuseOne(casm.NotJSON, "Content-Type", "send JSON in UTF-8, with the header Content-Type: application/json and no Content-Encoding")
+	default:
+		return b, true
+	}
+	release(b)
+	return nil, false
+}
+
+// unreadable ends a request whose body broke off.
+func (x *exchange) unreadable(err error) {
+	if x.r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		x.gone = true
+		return
+	}
+	x.refuseOne(casm.MalformedJSON, "", "the body could not be read to its end")
+}
+
+// isJSON reports whether the headers announce JSON in UTF-8.
+func isJSON(h http.Header) bool {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return false
+	}
+	types := h["Content-Type"]
+	if len(types) != 1 {
+		return false
+	}
+	switch types[0] {
+	case "application/json", "application/json; charset=utf-8": // nearly all
+		return true
+	}
+	t, parameters, err := mime.ParseMediaType(types[0])
+	if err != nil {
+		return false
+	}
+	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	_, subtype, _ := strings.Cut(t, "/")
+	return t == "application/json" || strings.HasSuffix(subtype, "+json")
+}

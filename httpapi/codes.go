@@ -1,0 +1,62 @@
+package httpapi
+
+import "casm"
+
+// codeDocs are the codes of contract 4 with what they mean, as the reference
+// and OpenAPI show them.
+var codeDocs = []struct {
+	Code    casm.Code
+	Meaning string
+}{
+	{casm.Required, "Something that must be given is missing."},
+	{casm.UnknownMember, "A member, query parameter or service attribute is not known here."},
+	{casm.WrongType, "A value has another JSON type than it must have."},
+	{casm.InvalidValue, "A value has the right type and is not allowed all the same: an enum, a format, a pattern, an empty text, a control character."},
+	{casm.TooLong, "A text or a map is longer than allowed; lengths count code points."},
+	{casm.TooMany, "There are more elements than allowed."},
+	{casm.OutOfRange, "A number or an instant is outside of its range."},
+	{casm.MalformedJSON, "The body is not well-formed JSON in UTF-8, or a member stands twice. It is reported alone."},
+	{casm.OneOfRequired, "None or several are given of which exactly one, or at least one, must be."},
+	{casm.RequestIDReused, "The requestId was used for another operation or body."},
+	{casm.NotFound, "What is referred to does not exist. For an entity the status is 400; for a path or a code of configuration it is 404."},
+	{casm.AmbiguousReference, "refId and externalId are of different entities."},
+	{casm.IsDeactivated, "The entity, or one above it, is DEACTIVATED, which is final."},
+	{casm.NotConfigured, "The code is not configured."},
+	{casm.Retired, "The code is retired: existing uses stand, new ones are refused."},
+	{casm.StateReasonNotForState, "The state reason belongs to another state."},
+	{casm.DuplicateExternalID, "Another entity of the type has the external id; the detail names its refId."},
+	{casm.TransitionNotAllowed, "The state cannot follow the present one."},
+	{casm.StateChangeAlreadyPlanned, "A change of state is planned already; confirm or cancel it first."},
+	{casm.NoPlannedStateChange, "No change of state is planned."},
+	{casm.PendingNeedsFutureDate, "A pending change of state needs a date in the future."},
+	{casm.OtherCustomer, "What is referred to belongs to another customer."},
+	{casm.ParentRequired, "An account that is not payment responsible needs a parent."},
+	{casm.HierarchyCycle, "It would stand below itself."},
+	{casm.PaymentResponsibleMismatch, "The account type says otherwise."},
+	{casm.NotIndividual, "The bill cycle, offer or service is not individual, so nothing of its own can be given."},
+	{casm.IndividualRequired, "The offer has individual services and needs an individual operation."},
+	{casm.AttributeRequired, "A mandatory attribute of a service is missing."},
+	{casm.ServiceKindMismatch, "The offer does not consist of one service of the operation's kind."},
+	{casm.ResourceTaken, "Another subscriber has the resource."},
+	{casm.ResourceTypeAlreadyAssigned, "The subscriber has a resource of the type already."},
+	{casm.ResourceNotAssigned, "The subscriber does not have the resource."},
+	{casm.NotPrimaryResourceType, "The resource type is not the one configured as primary."},
+	{casm.BillCycleChangeAlreadyPlanned, "A change of bill cycle is planned already."},
+	{casm.NoPlannedBillCycleChange, "No change of bill cycle is planned."},
+	{casm.NoSuchBalance, "The subscription has no balance of the service."},
+	{casm.InsufficientBalance, "The balance would fall below zero."},
+	{casm.BalanceExpired, "The balance has expired."},
+	{casm.VersionMismatch, "If-Match names another version than the present one."},
+	{casm.InUse, "Something refers to the item of configuration."},
+	{casm.CodeImmutable, "The code of an item cannot be changed."},
+	{casm.DuplicateCode, "The collection has an item with the code already."},
+	{casm.Unauthenticated, "There is no valid credential."},
+	{casm.Forbidden, "The credential does not have the permission."},
+	{casm.RateLimited, "More requests than the key may make; nothing was done. Retry-After says when to come back."},
+	{casm.Overloaded, "Too much waits, or the server is stopping; nothing was done. Repeat it after Retry-After."},
+	{casm.OutcomeUnknown, "The store was lost at the moment of the commit; repeat with the same requestId."},
+	{casm.MethodNotAllowed, "The path does not answer the method; Allow lists those that it does."},
+	{casm.TooLarge, "The body is larger than 1 MiB (a batch: 16 MiB)."},
+	{casm.NotJSON, "The body is not announced as JSON in UTF-8."},
+	{casm.Internal, "An internal error; the log has it under the id in X-Request-Id."},
+}

@@ -1,0 +1,202 @@
+package httpapi
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"casm"
+	"casm/auth"
+	"casm/command"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+//go:embed pages/*.html
+var pageFiles embed.FS
+
+var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+
+// render makes a page. It panics when the template is wrong: that is a mistake
+// in the program, and a test makes every page.
+func render(name string, data any) []byte {
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
+		panic("httpapi: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+// The reference page is made of these, from the tables that the server runs on.
+type (
+	docsData struct {
+		Version  string
+		Style    template.CSS
+		Sections []docsSection
+		Entities []docsObject
+		Codes    []docsCode
+		Roles    []auth.Role
+		Services []*casm.ServiceSpec
+	}
+	docsSection struct {
+		Title     string
+		Endpoints []docsEndpoint
+	}
+	docsEndpoint struct {
+		*endpoint
+		Access  string
+		Query   []docsMember
+		Members []docsMember
+		Curl    string
+	}
+	docsObject struct {
+		Name, MessageCode string
+		Members           []docsMember
+	}
+	docsMember struct {
+		Name, Type, Doc string
+		Required        bool
+	}
+	docsCode struct {
+		Code    casm.Code
+		Status  string
+		Meaning string
+	}
+)
+
+func docsPage(version string) docsData {
+	d := docsData{Version: version, Style: style, Roles: auth.Roles, Services: casm.Services}
+	for _, tag := range tags {
+		section := docsSection{Title: tag}
+		for _, e := range endpoints {
+			if e.Tag == tag {
+				section.Endpoints = append(section.Endpoints, docsOf(e))
+			}
+		}
+		d.Sections = append(d.Sections, section)
+	}
+	for _, k := range casm.Kinds {
+		d.Entities = append(d.Entities, docsObject{k.String(), k.MessageCode(), membersOf(casm.DescribeValue(casm.NewEntity(k)), reply)})
+	}
+	for _, c := range codeDocs {
+		status := fmt.Sprint(c.Code.Status())
+		if c.Code == casm.NotFound {
+			status = "400, 404"
+		}
+		d.Codes = append(d.Codes, docsCode{c.Code, status, c.Meaning})
+	}
+	return d
+}
+
+func docsOf(e *endpoint) docsEndpoint {
+	d := docsEndpoint{endpoint: e, Access: "any valid credential", Curl: curl(e)}
+	switch {
+	case e.Open:
+		d.Access = "open"
+	case e.ID == "batch":
+		d.Access = "what each of its operations needs"
+	case e.Permission != "":
+		d.Access = string(e.Permission)
+	}
+	for _, p := range e.Params {
+		d.Query = append(d.Query, docsMember{Name: p.Name, Type: paramType(p), Doc: p.Doc})
+	}
+	if e.Request != nil {
+		d.Members = membersOf(e.Request, request)
+	}
+	return d
+}
+
+func paramType(p param) string {
+	switch {
+	case p.Enum != nil:
+		return strings.Join(p.Enum, " | ")
+	case p.Type == casm.TypeInteger:
+		return fmt.Sprintf("integer, %d to %d, default %d", p.Min, p.Max, p.Default)
+	}
+	return typeNames[p.Type]
+}
+
+var typeNames = map[casm.Type]string{
+	casm.TypeString: "text", casm.TypeInteger: "integer", casm.TypeBoolean: "boolean", casm.TypeTime: "time",
+	casm.TypeID: "UUID", casm.TypeReference: "reference", casm.TypeMap: "map of texts", casm.TypeObject: "object",
+	casm.TypeList: "list of objects", casm.TypeScalars: "map of scalars", casm.TypeStrings: "list of texts", casm.TypeRaw: "any",
+}
+
+// membersOf lists the members of an object, those of objects within it too.
+func membersOf(o *casm.Object, dir direction) []docsMember {
+	var list []docsMember
+	var walk func(o *casm.Object, prefix string, depth int)
+	walk = func(o *casm.Object, prefix string, depth int) {
+		for _, f := range o.Fields {
+			if dir == request && !given(o, f) {
+				continue
+			}
+			list = append(list, docsMember{prefix + f.Name, memberType(f, dir), f.Doc, dir == request && f.Required})
+			if f.Object != nil && depth < 4 {
+				inner := prefix + f.Name + "."
+				if f.Type == casm.TypeList {
+					inner = prefix + f.Name + "[]."
+				}
+				walk(f.Object, inner, depth+1)
+			}
+		}
+	}
+	walk(o, "", 0)
+	return list
+}
+
+func memberType(f *casm.Field, dir direction) string {
+	t := typeNames[f.Type]
+	switch {
+	case len(f.Enum) > 0:
+		t = strings.Join(f.Enum, " | ")
+	case f.Collection != "":
+		t = "code of " + f.Collection
+	case f.Ref != 0:
+		t = "reference to " + f.Ref.String()
+	case dir == reply:
+	case f.Type == casm.TypeString:
+		t = fmt.Sprintf("text, at most %d", f.MaxLength)
+	case f.Type == casm.TypeInteger && f.Min != -casm.MaxInteger:
+		t = fmt.Sprintf("integer, %d to %d", f.Min, f.Max)
+	}
+	if dir == request && f.Nullable {
+		t += ", or null"
+	}
+	return t
+}
+
+// curl is how to call an endpoint from a shell.
+func curl(e *endpoint) string {
+	var b strings.Builder
+	b.WriteString("curl -s")
+	if !e.Open {
+		b.WriteString(` -H "Authorization: Bearer $CASM_KEY"`)
+	}
+	path := strings.ReplaceAll(strings.ReplaceAll(e.Path, "{code}", "example"), "{file}", "customer.json")
+	switch {
+	case e.Example != "":
+		body := jsontext.Value(strings.ReplaceAll(e.Example, "{{$guid}}", exampleID))
+		if err := body.Indent(); err != nil {
+			panic("httpapi: example of " + e.ID + ": " + err.Error())
+		}
+		b.WriteString(" http://127.0.0.1:8080" + path + " \\\n  -H 'Content-Type: application/json' -d '" + string(body) + "'")
+		return b.String()
+	case e.ID == streamID:
+		b.WriteString(" -N")
+	case e.Method != http.MethodGet:
+		b.WriteString(" -X " + e.Method)
+	}
+	if e.Request != nil {
+		b.WriteString(` -H 'Content-Type: application/json' -d '{"code": "example", "name": "Example"}'`)
+	}
+	if strings.HasPrefix(e.Path, "/v1/casm/") && e.Permission == command.ReadEntities {
+		path += "?externalId=" + strings.ToLower(strings.TrimSuffix(e.Tag, "s")) + "_external_id"
+	}
+	b.WriteString(" 'http://127.0.0.1:8080" + path + "'")
+	return b.String()
+}

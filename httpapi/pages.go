@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"casm"
+)
+
+// documents are what is made of the tables once, at start.
+type documents struct {
+	openAPI, docs, start []byte
+	schemas              map[string][]byte // by message code
+}
+
+func newDocuments(version string) documents {
+	d := documents{openAPI: OpenAPI(version), schemas: map[string][]byte{}}
+	for _, k := range casm.Kinds {
+		d.schemas[k.MessageCode()] = MessageSchema(k)
+	}
+	d.docs = render("docs.html", docsPage(version))
+	d.start = render("start.html", map[string]any{"Version": version, "Style": style})
+	return d
+}
+
+func openAPI(s *Server, x *exchange) { x.json(http.StatusOK, s.documents.openAPI) }
+
+func messageSchema(s *Server, x *exchange) {
+	if _, ok := x.query(nil); !ok {
+		return
+	}
+	code, isJSON := strings.CutSuffix(x.r.PathValue("file"), ".json")
+	schema := s.documents.schemas[code]
+	if schema == nil || !isJSON {
+		x.absent("", "there is no such message; there are "+strings.Join(messageCodes(), ".json, ")+".json")
+		return
+	}
+	x.Header().Set("Content-Type", "application/schema+json")
+	x.send(http.StatusOK, schema)
+}
+
+func healthz(_ *Server, x *exchange) { x.json(http.StatusOK, []byte(`{"status":"ok"}`)) }
+
+func readyz(s *Server, x *exchange) {
+	missing := s.ready()
+	select {
+	case <-s.closing:
+		missing = append([]string{"the server is stopping"}, missing...)
+	default:
+	}
+	status := http.StatusOK
+	if len(missing) > 0 {
+		status = http.StatusServiceUnavailable
+		x.wait(retryAfter)
+	}
+	list := make([]any, 0, len(missing))
+	for _, m := range missing {
+		list = append(list, strings.ToValidUTF8(m, "?"))
+	}
+	x.json(status, bytes.TrimSpace(indented(obj("ready", len(missing) == 0, "missing", list))))
+}
+
+func docs(s *Server, x *exchange) { x.page(s.documents.docs) }
+
+func start(s *Server, x *exchange) { x.page(s.documents.start) }
+
+//go:embed pages/style.css
+var styleSheet string
+
+// style is the style sheet as it stands in pages: its hash is in the policy.
+var style = template.CSS(styleSheet)
+
+// policy lets a page load nothing but its own style sheet.
+var policy = func() []string {
+	sum := sha256.Sum256([]byte(styleSheet))
+	return []string{"default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+}()
+
+var typeHTML = []string{"text/html; charset=utf-8"}
+
+// page answers with an HTML page.
+func (x *exchange) page(body []byte) {
+	h := x.Header()
+	h["Content-Type"] = typeHTML
+	h["Content-Security-Policy"] = policy
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	x.send(http.StatusOK, body)
+}
