@@ -16,7 +16,7 @@ help: ## Lists what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Builds bin/casm
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/casm ./cmd/casm
+	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/casm ./cmd/casm
 
 run: build ## Builds and starts a server for development, with the demonstration, on DATA
 	bin/casm serve --dev --demo --data $(DATA)

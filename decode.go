@@ -470,7 +470,7 @@ const (
 // CheckAttributes applies contract rule 23's bounds to custom attributes.
 func CheckAttributes(m map[string]string, pointer string, v *Violations) {
 	if len(m) > maxAttributes {
-		v.Add(TooMany, pointer, "%d attributes; at most %d are allowed", len(m), maxAttributes)
+		v.Add(TooLong, pointer, "%d attributes; at most %d are allowed", len(m), maxAttributes)
 		return
 	}
 	total := 0

@@ -116,9 +116,9 @@ type Account struct {
 	AccountType        string            `json:"accountType" in:"create" code:"account-types" doc:"Code of the account type."`
 	AccountSegment     string            `json:"accountSegment,omitzero" in:"create,update" is:"nullable" code:"account-segments" line:"segment" doc:"Code of the account segment."`
 	BillCycle          string            `json:"billCycle" in:"create" code:"bill-cycles" line:"billCycle" doc:"Code of the bill cycle."`
-	BillingDay         int64             `json:"billingDay,omitzero" in:"create" is:"nullable,min=1,max=28" doc:"Day of an individual bill cycle: 1–7 of the week (1 is Monday), 1–28 of the month."`
-	BillingMonth       int64             `json:"billingMonth,omitzero" in:"create" is:"nullable,min=1,max=12" doc:"Month of an individual bill cycle by the year."`
-	BillingYear        int64             `json:"billingYear,omitzero" in:"create" is:"nullable,min=1970,max=2199" doc:"Year from which an individual bill cycle of more than one year counts."`
+	BillingDay         int64             `json:"billingDay,omitzero" in:"create" is:"nullable,min=1,max=28" line:"billCycle" doc:"Day of an individual bill cycle: 1–7 of the week (1 is Monday), 1–28 of the month."`
+	BillingMonth       int64             `json:"billingMonth,omitzero" in:"create" is:"nullable,min=1,max=12" line:"billCycle" doc:"Month of an individual bill cycle by the year."`
+	BillingYear        int64             `json:"billingYear,omitzero" in:"create" is:"nullable,min=1970,max=2199" line:"billCycle" doc:"Year from which an individual bill cycle of more than one year counts."`
 	PlannedBillCycle   *PlannedBillCycle `json:"plannedBillCycle,omitzero" doc:"A change of bill cycle that is to come."`
 	Currency           string            `json:"currency" in:"create" code:"currencies" doc:"Code of the currency."`
 	PaymentResponsible bool              `json:"paymentResponsible" in:"create" doc:"Whether the account pays, as its type says."`

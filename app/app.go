@@ -75,7 +75,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 		}
 	}()
 
-	if a.core.lock, err = lock(s.Data.Data); err != nil {
+	if a.core.lock, err = lockForServer(ctx, s.Data.Data); err != nil {
 		return nil, err
 	}
 	a.later(func(context.Context) error { return a.core.lock.Unlock() })
@@ -100,7 +100,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 			return nil, err
 		}
 	}
-	if a.tracing, err = newTracing(ctx, s.OTLPEndpoint); err != nil {
+	if a.tracing, err = newTracing(ctx, s.OTLPEndpoint, log); err != nil {
 		return nil, err
 	}
 	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
@@ -116,7 +116,12 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 		return nil, err
 	}
 	a.later(func(context.Context) error { return target.Close() })
-	a.relay = relay.New(a.core.engine, target, relay.Options{Wake: a.core.engine.Committed, Logger: log, Metrics: registry})
+	// This makes the stream when there is none, so that subscribers find it as
+	// soon as the server is ready. What goes wrong the relay tries again.
+	if _, err := target.Tail(ctx); err != nil {
+		log.Warn("stream", "error", err)
+	}
+	a.relay = relay.New(a.core.engine, target, relay.Options{Wake: a.core.engine.Committed, Gather: 50*time.Millisecond, Logger: log, Metrics: registry})
 	a.later(a.runRelay())
 	a.later(drain) // here, before the relay's last look at what is committed
 

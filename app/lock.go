@@ -1,12 +1,14 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -21,6 +23,29 @@ const (
 
 // ErrInUse is the error of a data folder that another process works on.
 var ErrInUse = errors.New("the data folder is in use")
+
+// lockPatience is how long a server waits for the folder while it is in use by
+// something that is no running server: a command that is about to end, or a
+// server that is stopping.
+const lockPatience = 5 * time.Second
+
+// lockForServer is lock with patience.
+func lockForServer(ctx context.Context, data string) (*flock.Flock, error) {
+	for deadline := time.Now().Add(lockPatience); ; {
+		l, err := lock(data)
+		if !errors.Is(err, ErrInUse) || time.Now().After(deadline) {
+			return l, err
+		}
+		if _, running := ServerStatus(ctx, data); running == nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
 
 // lock takes the data folder for this process, making it if need be. The lock
 // is the operating system's, which frees it however the process ends; the file

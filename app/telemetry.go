@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -48,15 +49,19 @@ func newRegistry() *prometheus.Registry {
 }
 
 // tracing sends spans to a collector.
-type tracing struct{ provider *sdktrace.TracerProvider }
+type tracing struct {
+	provider *sdktrace.TracerProvider
+	log      *slog.Logger
+}
 
 // newTracing makes a tracing to an endpoint such as http://127.0.0.1:4318; ""
 // gives one that does nothing. A collector that cannot be reached costs spans,
 // never requests.
-func newTracing(ctx context.Context, endpoint string) (*tracing, error) {
+func newTracing(ctx context.Context, endpoint string, log *slog.Logger) (*tracing, error) {
 	if endpoint == "" {
 		return &tracing{}, nil
 	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces", "error", err) }))
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
@@ -65,14 +70,15 @@ func newTracing(ctx context.Context, endpoint string) (*tracing, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	return &tracing{sdktrace.NewTracerProvider(
+	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "casm"),
 			attribute.String("service.version", Version),
 			attribute.String("host.name", host),
 		)),
-	)}, nil
+	)
+	return &tracing{provider, log}, nil
 }
 
 // tracer gives what makes spans; nil when there is no collector.
@@ -83,13 +89,13 @@ func (t *tracing) tracer() trace.Tracer {
 	return t.provider.Tracer("casm")
 }
 
-// close sends what waits.
+// close sends what waits. That spans are lost is no failure of the server.
 func (t *tracing) close(ctx context.Context) error {
 	if t.provider == nil {
 		return nil
 	}
 	if err := t.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("traces: %w", err)
+		t.log.Warn("the last traces were not sent", "error", err)
 	}
 	return nil
 }

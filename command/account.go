@@ -9,13 +9,36 @@ import (
 // billing is the day, month and year of an individual bill cycle; zero: none.
 type billing struct{ day, month, year int64 }
 
+// take says whether a bill cycle takes a member at its accounts.
+type take uint8
+
+const (
+	never take = iota
+	perhaps
+	always
+)
+
+// memberOf tells which members a bill cycle takes (contract rule 13).
+func memberOf(c *casm.BillCycle) map[string]take {
+	takes := map[string]take{}
+	if !c.Individual {
+		return takes
+	}
+	if c.Period != casm.PeriodDay {
+		takes["billingDay"] = always
+	}
+	if c.Period == casm.PeriodYear {
+		takes["billingMonth"] = always
+	}
+	if c.Duration > 1 {
+		takes["billingYear"] = perhaps
+	}
+	return takes
+}
+
 // checkBillCycle applies contract rule 13. at gives the pointer of a member.
 func (d *Decision) checkBillCycle(c *casm.BillCycle, b billing, at func(string) string) {
-	needs := map[string]bool{}
-	if c.Individual {
-		needs["billingDay"] = c.Period != casm.PeriodDay
-		needs["billingMonth"] = c.Period == casm.PeriodYear
-	}
+	takes := memberOf(c)
 	for _, m := range []struct {
 		name  string
 		value int64
@@ -23,9 +46,9 @@ func (d *Decision) checkBillCycle(c *casm.BillCycle, b billing, at func(string) 
 		switch {
 		case !c.Individual && m.value != 0:
 			d.refuse(casm.NotIndividual, at(m.name), "the bill cycle %s is not individual; leave %s out", c.Code, m.name)
-		case needs[m.name] && m.value == 0:
+		case takes[m.name] == always && m.value == 0:
 			d.refuse(casm.Required, at(m.name), "the individual bill cycle %s by the %s needs %s", c.Code, c.Period, m.name)
-		case c.Individual && m.value != 0 && !needs[m.name] && (m.name != "billingYear" || c.Duration == 1):
+		case m.value != 0 && takes[m.name] == never:
 			d.refuse(casm.NotIndividual, at(m.name), "a bill cycle of %d %s takes no %s; leave it out", c.Duration, c.Period, m.name)
 		}
 	}
@@ -51,12 +74,19 @@ func updateBillCycle(d *Decision, in *Input) *Record {
 		BillCycle: asked.BillCycle, BillingDay: asked.BillingDay, BillingMonth: asked.BillingMonth, BillingYear: asked.BillingYear,
 		ValidFrom: validFrom, TransactionID: d.TransactionID,
 	}
-	if d.configured("bill-cycles", asked.BillCycle, "/billCycle") {
+	stays := asked.BillCycle == a.BillCycle && validFrom <= d.Now // existing uses stand
+	if stays || d.configured("bill-cycles", asked.BillCycle, "/billCycle") {
 		cycle, _ := d.Config.BillCycle(asked.BillCycle)
-		if cycle.Individual {
-			keep(&next.BillingDay, a.BillingDay)
-			keep(&next.BillingMonth, a.BillingMonth)
-			keep(&next.BillingYear, a.BillingYear)
+		takes := memberOf(cycle)
+		for _, m := range []struct {
+			name       string
+			value, old *int64
+		}{
+			{"billingDay", &next.BillingDay, &a.BillingDay}, {"billingMonth", &next.BillingMonth, &a.BillingMonth}, {"billingYear", &next.BillingYear, &a.BillingYear},
+		} {
+			if *m.value == 0 && takes[m.name] != never {
+				*m.value = *m.old
+			}
 		}
 		d.checkBillCycle(cycle, billing{next.BillingDay, next.BillingMonth, next.BillingYear}, func(m string) string { return "/" + m })
 	}
@@ -70,12 +100,6 @@ func updateBillCycle(d *Decision, in *Input) *Record {
 		setBillCycle(after.Entity.(*casm.Account), next)
 	}
 	return after
-}
-
-func keep(value *int64, old int64) {
-	if *value == 0 {
-		*value = old
-	}
 }
 
 func setBillCycle(a *casm.Account, p casm.PlannedBillCycle) {
@@ -118,6 +142,7 @@ func updateParent(d *Decision, in *Input) *Record {
 		if !a.PaymentResponsible {
 			d.refuse(casm.ParentRequired, "/parent", "an account of type %s does not pay by itself and needs a parent", a.AccountType)
 		}
+	case parent.ID() == a.Parent.RefID: // it stays where it is
 	case parent.Customer != r.Customer:
 		d.refuse(casm.OtherCustomer, "/parent", "the parent account belongs to the customer %v; a parent must be of the same customer", parent.Customer)
 	default:

@@ -45,10 +45,26 @@ type ConfigOutcome struct {
 // is no change.
 func DecideConfig(s *casm.Snapshot, edits []ConfigEdit, uses func(casm.CodeRef) int64, lastVersion func(casm.CodeRef) int64) (ConfigOutcome, casm.Violations) {
 	var v casm.Violations
+	edits = slices.Clone(edits)
 	changed := map[casm.CodeRef]casm.ConfigItem{}
-	for _, e := range edits {
+	primaries := map[string]string{}
+	for i := range edits {
+		e := &edits[i]
+		ref := casm.CodeRef{Collection: e.Collection.Path, Code: e.Code}
 		e.check(s, &v)
-		changed[casm.CodeRef{Collection: e.Collection.Path, Code: e.Code}] = e.Item
+		if _, twice := changed[ref]; twice {
+			v.Add(casm.DuplicateCode, e.Pointer+"/code", "%s stands twice in %s; give each code once", e.Code, e.Collection.Path)
+		}
+		if err := e.settle(); err != nil {
+			v.Add(casm.InvalidValue, e.Pointer, "%s cannot be kept: %v", e.Code, err)
+		}
+		if p := primary(e.Item); p != nil && *p {
+			if other, twice := primaries[ref.Collection]; twice {
+				v.Add(casm.InvalidValue, e.Pointer+"/primary", "%s is to be primary, too; only one of %s can be", other, ref.Collection)
+			}
+			primaries[ref.Collection] = e.Code
+		}
+		changed[ref] = e.Item
 	}
 	if len(v) > 0 {
 		v.Sort()
@@ -107,9 +123,26 @@ func compareRef(a, b casm.CodeRef) int {
 	return slices.Compare([]string{a.Code}, []string{b.Code})
 }
 
+// settle takes a copy of the item as it is read from a store: so it can be
+// compared with what stands, and is nobody else's.
+func (e *ConfigEdit) settle() error {
+	if e.Item == nil {
+		return nil
+	}
+	doc, err := casm.EncodeItem(e.Item)
+	if err == nil {
+		e.Item, err = e.Collection.Decode(doc)
+	}
+	return err
+}
+
 // check finds what is wrong with the edit against what stands.
 func (e ConfigEdit) check(s *casm.Snapshot, v *casm.Violations) {
 	before := s.Item(e.Collection.Path, e.Code)
+	version := int64(0)
+	if before != nil {
+		version = before.Base().Version
+	}
 	switch {
 	case e.Create && before != nil:
 		v.Add(casm.DuplicateCode, e.Pointer+"/code", "%s is configured already; replace it with PUT", e.Code)
@@ -117,8 +150,8 @@ func (e ConfigEdit) check(s *casm.Snapshot, v *casm.Violations) {
 		v.Add(casm.NotFound, e.Pointer, "%s has no item %q", e.Collection.Path, e.Code)
 	case e.Item != nil && e.Item.Base().Code != e.Code:
 		v.Add(casm.CodeImmutable, e.Pointer+"/code", "the code %s cannot be changed to %s; create another item", e.Code, e.Item.Base().Code)
-	case e.IfMatch != 0 && before.Base().Version != e.IfMatch:
-		v.Add(casm.VersionMismatch, "If-Match", "the version is %d, not %d; read it again", before.Base().Version, e.IfMatch)
+	case e.IfMatch != 0 && version != e.IfMatch:
+		v.Add(casm.VersionMismatch, "If-Match", "the version is %d, not %d; read it again", version, e.IfMatch)
 	}
 }
 

@@ -175,8 +175,7 @@ func hasLine(lines []string, line string) bool {
 // Present returns the record as the decision left it.
 func (d *Decision) Present(r *Record) *Record { return d.get(r.Kind(), r.ID()) }
 
-// Children returns what stands directly below the entity as the decision left
-// it, without what is deactivated.
+// Children returns what stands directly below the entity as the decision left it.
 func (d *Decision) Children(of uuid.UUID, kind casm.Kind) []*Record {
 	return d.layer.Children(of, kind)
 }

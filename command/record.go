@@ -120,7 +120,9 @@ type View interface {
 	ByExternalID(kind casm.Kind, externalID string) *Record
 	// ByResource returns the valid resource with the value, or nil.
 	ByResource(key ResourceKey) *Record
-	// Children returns what is directly below, by refId, without what is deactivated.
+	// Children returns what is directly below, by refId. It may leave out what
+	// has ended, but not deactivated accounts and subscribers: below them may be
+	// what has not.
 	Children(of uuid.UUID, kind casm.Kind) []*Record
 }
 
@@ -228,7 +230,7 @@ func (l *Layer) Children(of uuid.UUID, kind casm.Kind) []*Record {
 	}
 	out := make([]*Record, 0, len(list)+len(l.children[of]))
 	add := func(r *Record) {
-		if r.Kind() == kind && r.Above() == of && !r.Deactivated() {
+		if r.Kind() == kind && r.Above() == of {
 			out = append(out, r)
 		}
 	}

@@ -99,6 +99,9 @@ func swapResource(d *Decision, in *Input) *Record {
 	asked := in.Entity.(*casm.SubscriberResource)
 	args := in.args.(*swapArgs)
 	s := in.SubjectRecord()
+	if args.SwapResource != asked.Resource {
+		d.alive(s, "/subscriber")
+	}
 	old := d.held(s, asked.ResourceType, args.SwapResource, "/swapResource")
 	if d.configured("resource-types", asked.ResourceType, "/resourceType") && (old == nil || args.SwapResource != asked.Resource) {
 		d.checkResource(asked.ResourceType, asked.Resource, "/resource")

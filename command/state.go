@@ -62,7 +62,10 @@ func updateState(d *Decision, in *Input) *Record {
 	r := in.SubjectRecord()
 	top := r.Top()
 	future := s.StateValidFrom > d.Now
-	d.reasonFits(s, "/state/stateReason")
+	same := top.State.State == s.State && top.State.StateReason == s.StateReason
+	if !same || future || cascade { // else nothing changes, and nothing new is used
+		d.reasonFits(s, "/state/stateReason")
+	}
 	if s.Pending && !future {
 		d.refuse(casm.PendingNeedsFutureDate, "/state/pending", "a pending change needs a stateValidFrom in the future")
 	}
@@ -90,7 +93,7 @@ func updateState(d *Decision, in *Input) *Record {
 		}
 		return d.get(r.Kind(), r.ID())
 	}
-	if top.State.State != s.State || top.State.StateReason != s.StateReason {
+	if !same {
 		d.enter(r, s)
 	}
 	if cascade {
@@ -139,11 +142,13 @@ func (d *Decision) below(r *Record, fn func(*Record)) {
 	walk = func(of uuid.UUID) {
 		for _, kind := range []casm.Kind{casm.KindAccount, casm.KindSubscriber, casm.KindOfferSubscription} {
 			for _, child := range d.layer.Children(of, kind) {
-				if seen++; seen > maxCascade {
-					return
-				}
 				id := child.ID()
-				fn(child)
+				if !child.Deactivated() { // what is below a deactivated one need not be
+					if seen++; seen > maxCascade {
+						return
+					}
+					fn(child)
+				}
 				if kind != casm.KindOfferSubscription {
 					walk(id)
 				}
@@ -205,11 +210,21 @@ func (d *Decision) planned(in *Input) (*Record, *casm.State) {
 	return r, plan
 }
 
-// samePlan calls fn for the entity and for all below it that still carry the
-// plan of the transaction (contract rule 21).
+// samePlan calls fn for the entity and, if it is the top of those that carry
+// the plan of the transaction, for all below it that still do (contract rule 21).
 func (d *Decision) samePlan(r *Record, transaction uuid.UUID, fn func(*Record)) {
+	top := true
+	for above, kind := r.Superior(); above != nil && top; {
+		s := d.get(kind, above.RefID)
+		if s == nil {
+			break
+		}
+		p := s.Top().PlannedState
+		top = p == nil || p.TransactionID != transaction
+		above, kind = s.Superior()
+	}
 	fn(r)
-	if r.Kind() == casm.KindOfferSubscription {
+	if !top || r.Kind() == casm.KindOfferSubscription {
 		return
 	}
 	d.below(r, func(x *Record) {

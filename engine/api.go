@@ -12,6 +12,7 @@ import (
 	"casm/command"
 	"casm/store"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -22,6 +23,8 @@ type Options struct {
 	Zone *time.Location
 	// BatchLimit is how many operations one commit takes; 0: 256.
 	BatchLimit int
+	// RequestRetention is how long a requestId is kept (contract rule 1); 0: 30 days.
+	RequestRetention time.Duration
 	// QueueLimit is how many operations may wait; beyond, ErrOverloaded. 0: 4096.
 	QueueLimit int
 	Logger     *slog.Logger
@@ -102,4 +105,27 @@ type HistoryQuery struct {
 	Limit int
 	// Before is the version below which to go on; 0 from the newest.
 	Before int64
+}
+
+// ListQuery asks for a page of entities of one kind (contract 6). Members that
+// are zero do not narrow; values of one member are alternatives.
+type ListQuery struct {
+	Kind            casm.Kind
+	States, Reasons []string
+	Segments        []string
+	Offers          []string
+	CustomNames     []string // prefixes
+	ExternalIDs     []string // prefixes
+	AttributeKey    string
+	Attributes      []string // values of AttributeKey
+	Customers       []uuid.UUID
+	Accounts        []uuid.UUID
+	Subscribers     []uuid.UUID
+	ResourceTypes   []string // of subscribers
+	Resources       []string // of subscribers: values, of the ResourceTypes or any
+	UpdatedSince    casm.Time
+	PlannedBefore   casm.Time
+	Test            *bool
+	After           store.Cursor
+	Limit           int
 }

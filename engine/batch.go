@@ -194,21 +194,22 @@ func (b *batch) run(j *job) outcome {
 // runAtomic decides all steps as one transaction, or none.
 func (b *batch) runAtomic(j *job) outcome {
 	out := outcome{answers: make([]*Answer, len(j.steps))}
+	known := 0
 	for n, s := range j.steps {
-		answer, err := b.replay(s)
-		if err != nil {
+		var err error
+		if out.answers[n], err = b.replay(s); err != nil {
 			return outcome{errs: []error{err}}
 		}
-		if answer == nil {
-			if n > 0 { // the first was known: then all are, or it is another request
-				return outcome{errs: []error{requestReused(s)}}
-			}
-			break
+		if out.answers[n] != nil {
+			known++
 		}
-		out.answers[n] = answer
 	}
-	if out.answers[0] != nil {
+	switch known {
+	case 0:
+	case len(j.steps):
 		return out
+	default: // operations of another batch
+		return outcome{errs: []error{requestReused(j.steps[0])}}
 	}
 	now, transactionID := b.tick(), newID()
 	layer := command.NewLayer(b.view(b.layer, now, &b.write))
@@ -218,7 +219,6 @@ func (b *batch) runAtomic(j *job) outcome {
 		if err != nil {
 			return outcome{errs: []error{err}}
 		}
-		result.transaction.Ordinal = n
 		layer.Merge(result.changes)
 		results = append(results, result)
 		out.answers[n] = result.answer
@@ -323,7 +323,7 @@ func (b *batch) decide(j *job, s *step, view command.View, now casm.Time, transa
 		return nil, b.source.err
 	}
 	result := &decided{changes: d.Finish(), transaction: store.Transaction{
-		ID: transactionID, RequestID: s.in.RequestID, Operation: s.in.Operation.ID, At: now,
+		ID: transactionID, Ordinal: s.claim.Ordinal(), RequestID: s.in.RequestID, Operation: s.in.Operation.ID, At: now,
 		Actor: j.actor, Comment: s.in.Comment, Hash: s.hash, Claim: s.claim,
 	}}
 	if err := result.encode(); err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"casm"
 	"casm/command"
@@ -78,7 +79,7 @@ func (b *batch) uses(ref casm.CodeRef) int64 {
 // lastVersion returns the version that a deleted item had last.
 func (b *batch) lastVersion(ref casm.CodeRef) int64 {
 	key := store.CodeKey(ref)
-	for _, c := range b.write.config {
+	for _, c := range slices.Backward(b.write.config) {
 		if c.CodeKey == key {
 			return c.Version
 		}

@@ -20,6 +20,7 @@ type Engine struct {
 	metrics *metrics
 
 	batchLimit, queueLimit int
+	requestRetention       time.Duration
 
 	queue    chan *job // what clients wait for
 	dueQueue chan *job // what the due worker asks for
@@ -44,6 +45,8 @@ type Engine struct {
 const (
 	DefaultBatchLimit = 256
 	DefaultQueueLimit = 4096
+
+	DefaultRequestRetention = 30 * 24 * time.Hour
 )
 
 // New makes an engine, loads the configuration, and gives a new store what
@@ -51,7 +54,7 @@ const (
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, zone: o.Zone, log: o.Logger,
-		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit,
+		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention,
 		committed: make(chan struct{}), dueWake: make(chan struct{}, 1),
 	}
 	if e.zone == nil {
@@ -66,6 +69,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if e.queueLimit <= 0 {
 		e.queueLimit = DefaultQueueLimit
 	}
+	if e.requestRetention <= 0 {
+		e.requestRetention = DefaultRequestRetention
+	}
 	e.queue = make(chan *job, e.queueLimit)
 	e.dueQueue = make(chan *job, 1)
 	e.metrics = newMetrics(o.Metrics, e)
@@ -79,9 +85,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 func (e *Engine) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop = cancel
-	e.stopped.Add(2)
-	go func() { defer e.stopped.Done(); e.commitLoop(ctx) }()
-	go func() { defer e.stopped.Done(); e.dueLoop(ctx) }()
+	e.stopped.Go(func() { e.commitLoop(ctx) })
+	e.stopped.Go(func() { e.dueLoop(ctx) })
+	e.stopped.Go(func() { e.forgetLoop(ctx) })
 }
 
 // Stop refuses new writes, commits what was gathered, and ends. When ctx ends
@@ -218,7 +224,7 @@ func (e *Engine) dryRun(ctx context.Context, j *job) (out outcome, err error) {
 			return err
 		}
 		b.dry = true
-		out = b.run(j)
+		out = b.runSafely(j)
 		return b.source.err
 	})
 	return out, err

@@ -25,10 +25,16 @@ type fixture struct {
 	*engine.Engine
 	store  store.Store
 	offset atomic.Int64
+	manual atomic.Int64 // the clock itself in microseconds since 1970, unless zero
 	n      atomic.Int64
 }
 
-func (f *fixture) now() time.Time { return time.Now().Add(time.Duration(f.offset.Load())) }
+func (f *fixture) now() time.Time {
+	if micros := f.manual.Load(); micros != 0 {
+		return time.UnixMicro(micros)
+	}
+	return time.Now().Add(time.Duration(f.offset.Load()))
+}
 
 // advance moves the clock.
 func (f *fixture) advance(d time.Duration) { f.offset.Add(int64(d)) }

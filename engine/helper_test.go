@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"casm"
 	"casm/command"
 	"casm/engine"
+	"casm/store"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
@@ -361,4 +363,75 @@ func refID(t testing.TB, doc any) uuid.UUID {
 		t.Fatal(err)
 	}
 	return id
+}
+
+func (f *fixture) tryReadRef(kind casm.Kind, id string) (map[string]any, error) {
+	f.Helper()
+	ref, err := uuid.Parse(id)
+	if err != nil {
+		return nil, err
+	}
+	q := engine.Query{Ref: casm.Ref{RefID: ref}}
+	for _, r := range engine.Reads {
+		if r.Kind == kind {
+			q.Read = r
+		}
+	}
+	a, err := f.Read(f.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	return doc, json.Unmarshal(a.Body, &doc)
+}
+
+// feed is the whole journal.
+func (f *fixture) feed() (all []store.Entry) {
+	f.Helper()
+	err := f.View(f.Context(), func(r store.Reader) error {
+		for after := casm.Start; ; {
+			page, err := r.Feed(f.Context(), after, store.FeedFilter{}, 1000)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			all = append(all, page...)
+			after = page[len(page)-1].Position
+		}
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return all
+}
+
+// hold keeps the store's writer until release is called: what is asked for
+// meanwhile waits, and is gathered.
+func (f *fixture) hold() (release func()) {
+	f.Helper()
+	held, let, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := f.store.Commit(context.Background(), store.Needs{}, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
+			close(held)
+			<-let
+			return nil, nil
+		})
+		done <- err
+	}()
+	<-held
+	return func() {
+		close(let)
+		if err := <-done; err != nil {
+			f.Error(err)
+		}
+	}
+}
+
+// waitFor waits until so many operations wait for the committer.
+func (f *fixture) waitFor(n int) {
+	f.Helper()
+	for deadline := time.Now().Add(10 * time.Second); f.Waiting() < int64(n); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			f.Fatalf("%d wait, want %d", f.Waiting(), n)
+		}
+	}
 }

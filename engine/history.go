@@ -147,8 +147,7 @@ func lineEntryOf(e casm.Entity, name string, at casm.Time, transaction uuid.UUID
 	members := map[string]any{}
 	v := reflect.ValueOf(e).Elem()
 	for _, f := range casm.DescribeValue(e).Fields {
-		billing := name == "billCycle" && (f.Name == "billingDay" || f.Name == "billingMonth" || f.Name == "billingYear")
-		if (f.Line == name || billing) && !f.Value(v).IsZero() {
+		if f.Line == name && !f.Value(v).IsZero() {
 			members[f.Name] = f.Value(v).Interface()
 		}
 	}

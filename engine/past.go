@@ -74,7 +74,7 @@ func (p *pastView) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
 			return nil
 		}
 		for _, r := range p.past(rows) {
-			if r.Above() == of && !r.Deactivated() {
+			if r.Above() == of {
 				out = append(out, r)
 			}
 		}
@@ -150,6 +150,7 @@ func (x *reading) below(of *command.Record, kind casm.Kind, deep bool) ([]*comma
 		}
 	}
 	var out []*command.Record
+	living, ended := 0, 0
 	for {
 		rows, err := x.reader.Children(x.ctx, q)
 		if err != nil {
@@ -170,11 +171,19 @@ func (x *reading) below(of *command.Record, kind casm.Kind, deep bool) ([]*comma
 		}
 		for i := range rows {
 			r := x.view.Get(rows[i].Kind, rows[i].RefID)
-			if r != nil && (deep || r.Above() == of.ID()) {
-				out = append(out, r)
+			if r == nil || !deep && r.Above() != of.ID() {
+				continue
 			}
+			if r.Deactivated() {
+				if ended++; past != nil && ended > maxIncluded+1 {
+					continue // living ones may follow, which come first
+				}
+			} else {
+				living++
+			}
+			out = append(out, r)
 		}
-		if past == nil || len(rows) < q.Limit || len(out) > maxIncluded {
+		if past == nil || len(rows) < q.Limit || living > maxIncluded {
 			return out, x.present.err
 		}
 		q.After = rows[len(rows)-1].RefID

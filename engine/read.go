@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 
 	"casm"
 	"casm/command"
@@ -46,6 +47,8 @@ type reading struct {
 	config  *casm.Snapshot
 	// overdue are due changes that are shown but not recorded yet, by entity.
 	overdue map[uuid.UUID][]virtual
+	// externalIDs are present external ids that were looked up together.
+	externalIDs map[uuid.UUID]string
 }
 
 // virtual is a due change that was met by the read.
@@ -107,9 +110,9 @@ func (x *reading) find(kind casm.Kind, ref casm.Ref) (*command.Record, error) {
 		switch {
 		case x.present.err != nil:
 			return nil, x.present.err
-		case r == nil:
+		case r == nil && (id == uuid.Nil || x.view.Get(kind, id) == nil):
 			return nil, notFound("externalId", "there is no "+kind.String()+" with this externalId")
-		case id != uuid.Nil && id != r.ID():
+		case id != uuid.Nil && (r == nil || id != r.ID()):
 			return nil, casm.Violations{{Code: casm.AmbiguousReference, Pointer: "refId", Detail: "refId and externalId are of different entities; give one of them"}}
 		}
 		id = r.ID()
@@ -219,19 +222,43 @@ func (x *reading) document(r *command.Record) ([]byte, error) {
 	}
 	stale := false
 	for _, ref := range casm.References(r.Entity) {
-		if to := x.layer.Get(ref.Kind, ref.RefID); to != nil && to.ExternalID() != ref.ExternalID {
-			stale = true
-		}
+		stale = stale || x.externalID(ref) != ref.ExternalID
 	}
 	if stale {
 		r = r.Copy()
 		for _, ref := range casm.References(r.Entity) {
-			if to := x.layer.Get(ref.Kind, ref.RefID); to != nil {
-				ref.ExternalID = to.ExternalID()
-			}
+			ref.ExternalID = x.externalID(ref)
 		}
 	}
 	return casm.EncodeEntity(r.Entity)
+}
+
+// externalID returns the present external id of what is referred to.
+func (x *reading) externalID(ref casm.Reference) string {
+	if id, known := x.externalIDs[ref.RefID]; known {
+		return id
+	}
+	if to := x.layer.Get(ref.Kind, ref.RefID); to != nil {
+		return to.ExternalID()
+	}
+	return ref.ExternalID
+}
+
+// lookUpReferences finds the external ids of all that the records refer to at once.
+func (x *reading) lookUpReferences(list []*command.Record) error {
+	var keys []store.Key
+	x.externalIDs = map[uuid.UUID]string{}
+	for _, r := range list {
+		for _, ref := range casm.References(r.Entity) {
+			if _, known := x.externalIDs[ref.RefID]; !known {
+				x.externalIDs[ref.RefID] = ""
+				keys = append(keys, store.Key{Kind: ref.Kind, RefID: ref.RefID})
+			}
+		}
+	}
+	found, err := x.reader.ExternalIDs(x.ctx, keys)
+	maps.Copy(x.externalIDs, found)
+	return err
 }
 
 // include puts one view into a document.
@@ -274,6 +301,11 @@ func (x *reading) include(body []byte, r *command.Record, flag string) ([]byte, 
 }
 
 func (x *reading) documents(list []*command.Record) ([]byte, error) {
+	if !x.asOf {
+		if err := x.lookUpReferences(list); err != nil {
+			return nil, err
+		}
+	}
 	docs := make([][]byte, len(list))
 	for i, r := range list {
 		var err error

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"io"
 
 	"casm"
 	"casm/command"
@@ -114,7 +116,8 @@ const childPage = 1000
 // Children implements command.View.
 func (s *source) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
 	var out []*command.Record
-	q := store.ChildQuery{Of: of, Kind: kind, SkipDeactivated: true, Limit: childPage}
+	skip := kind != casm.KindAccount && kind != casm.KindSubscriber // below those there may be more
+	q := store.ChildQuery{Of: of, Kind: kind, SkipDeactivated: skip, Limit: childPage}
 	for s.err == nil {
 		page, err := s.reader.Children(s.ctx, q)
 		if err != nil {
@@ -161,6 +164,30 @@ func rowOf(r *command.Record, doc []byte) store.Entity {
 		row.Offer, row.Link = e.Offer, e.ParentOfferSubscription.RefID
 	case *casm.SubscriberResource:
 		row.LookupKey = e.ResourceType + store.Separator + e.Resource
+		if e.ValidTo != 0 {
+			row.State = casm.Deactivated // not among what stands below any more
+		}
 	}
 	return row
+}
+
+// attributeHash is by what lists find a custom attribute.
+func attributeHash(key, value string) int64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, key) // a hash takes everything
+	_, _ = io.WriteString(h, store.Separator)
+	_, _ = io.WriteString(h, value)
+	return int64(h.Sum64())
+}
+
+// attributeHashes are those of a record, nil of none.
+func attributeHashes(r *command.Record) map[int64]bool {
+	if r == nil || r.Top() == nil || len(r.Top().CustomAttributes) == 0 {
+		return nil
+	}
+	m := map[int64]bool{}
+	for key, value := range r.Top().CustomAttributes {
+		m[attributeHash(key, value)] = true
+	}
+	return m
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"casm"
 	"casm/store"
 )
 
@@ -68,11 +69,15 @@ func (e *Engine) recordDue(ctx context.Context, keys []store.Key) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	out := <-j.done
-	if out.err == nil {
-		e.metrics.due.Add(float64(len(keys)))
+	select {
+	case out := <-j.done:
+		if out.err == nil {
+			e.metrics.due.Add(float64(len(keys)))
+		}
+		return out.err
+	case <-ctx.Done(): // the committer may have ended before it saw the job
+		return ctx.Err()
 	}
-	return out.err
 }
 
 // wakeDue tells the worker that something was planned.
@@ -81,4 +86,47 @@ func (e *Engine) wakeDue() {
 	case e.dueWake <- struct{}{}:
 	default:
 	}
+}
+
+// How request ids are forgotten: in small steps, so that no client waits long.
+const (
+	forgetEvery = time.Minute
+	forgetStep  = 500
+)
+
+// forgetLoop sets request ids free that are older than their retention.
+func (e *Engine) forgetLoop(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		n, err := e.forget(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.Error("old request ids could not be forgotten", "error", err)
+		}
+		if n < forgetStep {
+			timer.Reset(forgetEvery)
+		} else {
+			timer.Reset(10 * time.Millisecond)
+		}
+	}
+}
+
+func (e *Engine) forget(ctx context.Context) (n int, err error) {
+	var now casm.Time
+	err = e.store.View(ctx, func(r store.Reader) error {
+		l, err := r.Load(ctx, store.Needs{})
+		if err == nil {
+			now = l.Now
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return e.store.Forget(ctx, now.Add(-e.requestRetention), forgetStep)
 }

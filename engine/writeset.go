@@ -11,7 +11,8 @@ import (
 // writeSet gathers what the commands of a batch changed into sets that hold
 // each entity and each claim once, in its final form.
 type writeSet struct {
-	entities     map[uuid.UUID]int // index in rows
+	entities     map[uuid.UUID]int            // index in rows
+	attributes   map[uuid.UUID]map[int64]bool // hashes of those that are stored, of what changes
 	rows         []store.Entity
 	claims       map[store.ClaimKey]*store.ClaimChange
 	order        []store.ClaimKey
@@ -24,6 +25,7 @@ type writeSet struct {
 func (w *writeSet) add(r *decided) {
 	if w.entities == nil {
 		w.entities = map[uuid.UUID]int{}
+		w.attributes = map[uuid.UUID]map[int64]bool{}
 		w.claims = map[store.ClaimKey]*store.ClaimChange{}
 		w.uses = map[store.CodeKey]int64{}
 	}
@@ -32,6 +34,7 @@ func (w *writeSet) add(r *decided) {
 		if row.Updated < r.transaction.At {
 			row.Updated = r.transaction.At // of what has no updatedAt
 		}
+		w.attributesOf(c, &row)
 		if i, ok := w.entities[row.RefID]; ok {
 			w.rows[i] = row
 		} else {
@@ -46,6 +49,27 @@ func (w *writeSet) add(r *decided) {
 		w.move(r.transaction.Claim, uuid.Nil, r.transaction.ID)
 	}
 	w.transactions = append(w.transactions, r.transaction)
+}
+
+// attributesOf notes which attributes the row gains and loses against what is
+// stored.
+func (w *writeSet) attributesOf(c command.Change, row *store.Entity) {
+	stored, known := w.attributes[row.RefID]
+	if !known {
+		stored = attributeHashes(c.Before)
+		w.attributes[row.RefID] = stored
+	}
+	now := attributeHashes(c.After)
+	for hash := range now {
+		if !stored[hash] {
+			row.AttributesGained = append(row.AttributesGained, hash)
+		}
+	}
+	for hash := range stored {
+		if !now[hash] {
+			row.AttributesLost = append(row.AttributesLost, hash)
+		}
+	}
 }
 
 func (w *writeSet) claimsOf(c command.Change) {

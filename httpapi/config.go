@@ -120,26 +120,43 @@ func (x *exchange) configEdit(c *casm.Collection, withBody bool) (command.Config
 	return e, true
 }
 
-// edit carries out a change of configuration and audits it; it answers when
-// it is refused.
-func (x *exchange) edit(e command.ConfigEdit) bool {
+// edit carries out a change of configuration and audits it. It returns the
+// item that holds then, nil when it was deleted; it answers when it is refused.
+func (x *exchange) edit(e command.ConfigEdit) (casm.ConfigItem, bool) {
 	changes, err := x.s.engine.EditConfig(x.context(), x.who.Actor, false, []command.ConfigEdit{e})
 	if v, ok := errors.AsType[casm.Violations](err); ok && v.Has(casm.NotFound) && v[0].Pointer == "" {
 		x.noItem(e.Collection)
-		return false
+		return nil, false
 	}
 	if err != nil {
 		x.fail(err)
-		return false
+		return nil, false
 	}
+	var item casm.ConfigItem
 	for _, c := range changes {
 		version := int64(0)
 		if c.After != nil {
 			version = c.After.Base().Version
 		}
+		if c.CodeRef == (casm.CodeRef{Collection: e.Collection.Path, Code: e.Code}) {
+			item = c.After
+		}
 		x.audit(auth.OutcomeDone, slog.String("collection", c.Collection), slog.String("code", c.Code), slog.Int64("version", version))
 	}
-	return true
+	if item != nil || e.Item == nil {
+		return item, true
+	}
+	// Nothing changed: what stands is as asked.
+	config, err := x.s.engine.Config(x.context())
+	if err != nil {
+		x.fail(err)
+		return nil, false
+	}
+	if item = config.Item(e.Collection.Path, e.Code); item == nil {
+		x.noItem(e.Collection) // deleted by somebody else since
+		return nil, false
+	}
+	return item, true
 }
 
 func createConfig(c *casm.Collection) func(*Server, *exchange) {
@@ -149,9 +166,9 @@ func createConfig(c *casm.Collection) func(*Server, *exchange) {
 			return
 		}
 		e.Create, e.Code = true, e.Item.Base().Code
-		if x.edit(e) {
+		if item, ok := x.edit(e); ok {
 			x.Header().Set("Location", "/v1/config/"+c.Path+"/"+url.PathEscape(e.Code))
-			x.item(http.StatusCreated, e.Item)
+			x.item(http.StatusCreated, item)
 		}
 	}
 }
@@ -163,8 +180,8 @@ func replaceConfig(c *casm.Collection) func(*Server, *exchange) {
 			return
 		}
 		e.Replace = true
-		if x.edit(e) {
-			x.item(http.StatusOK, e.Item)
+		if item, ok := x.edit(e); ok {
+			x.item(http.StatusOK, item)
 		}
 	}
 }
@@ -172,7 +189,10 @@ func replaceConfig(c *casm.Collection) func(*Server, *exchange) {
 func deleteConfig(c *casm.Collection) func(*Server, *exchange) {
 	return func(_ *Server, x *exchange) {
 		e, ok := x.configEdit(c, false)
-		if ok && x.edit(e) {
+		if !ok {
+			return
+		}
+		if _, ok := x.edit(e); ok {
 			x.WriteHeader(http.StatusNoContent)
 		}
 	}

@@ -73,7 +73,7 @@ func buildEndpoints() []*endpoint {
 			Method: http.MethodGet, Path: "/v1/casm" + r.Path, ID: r.ID, Tag: tagOf(r.Path), Summary: r.Summary,
 			Permission: command.ReadEntities, Params: readParams(r),
 			Answer: answer{Schema: r.Kind.String() + "Read", ETag: true}, serve: read(r),
-		}, historyEndpoint(r))
+		}, historyEndpoint(r), listEndpoint(r))
 	}
 	list = append(list, &endpoint{
 		Method: http.MethodGet, Path: "/v1/casm/subscribers/resources/read", ID: "readSubscriberResource", Tag: "Subscribers",
@@ -116,6 +116,16 @@ func historyEndpoint(r *engine.Read) *endpoint {
 		Summary:    "Lists the business transactions of one of the " + strings.TrimPrefix(base, "/") + ", newest first.",
 		Permission: command.ReadEntities, Params: historyParams,
 		Answer: answer{Schema: "History"}, serve: history(r.Kind),
+	}
+}
+
+func listEndpoint(r *engine.Read) *endpoint {
+	base := strings.TrimSuffix(r.Path, "/read")
+	return &endpoint{
+		Method: http.MethodGet, Path: "/v1/casm" + base, ID: "list" + tagOf(base), Tag: tagOf(base),
+		Summary:    "Lists " + strings.TrimPrefix(base, "/") + ". Repeated filters are alternatives, different ones hold together. A page may hold fewer than limit; only a missing nextCursor is the end.",
+		Permission: command.ReadEntities, Params: listParams(r.Kind),
+		Answer: answer{Schema: r.Kind.String() + "List"}, serve: list(r.Kind),
 	}
 }
 

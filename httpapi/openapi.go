@@ -136,6 +136,9 @@ func parameter(in string, p param, required bool) *object {
 			schema = obj("type", "string", "enum", p.Enum)
 		}
 	}
+	if p.Repeated {
+		schema = obj("type", "array", "items", schema, "maxItems", maxRepeats)
+	}
 	out := obj("name", p.Name, "in", in, "description", p.Doc)
 	if required {
 		out.set("required", true)
@@ -263,6 +266,9 @@ func answerSchemas(s *schemas) {
 		for _, flag := range r.Flags {
 			addView(s, properties, flag)
 		}
+		s.named.set(r.Kind.String()+"List", obj("type", "object", "required", []string{"items"}, "properties", obj(
+			"items", obj("type", "array", "items", s.ref(r.Kind.String())),
+			"nextCursor", obj("type", "string", "description", "Give it as cursor for the next page; none: this is the last."))))
 		s.named.set(r.Kind.String()+"Read", obj("allOf", []any{s.ref(r.Kind.String()), obj("type", "object", "properties", properties)}))
 	}
 	s.named.set("TimeLineEntry", timeLineSchema(s))

@@ -21,7 +21,12 @@ type param struct {
 	Min, Max  int64     // of an integer
 	Default   int64     // of an integer
 	Enum      []string
+	Repeated  bool   // may stand several times: any of its values will do
+	Prefix    string // stands for all names that begin so
 }
+
+// maxRepeats is how often a parameter may stand in a query.
+const maxRepeats = 100
 
 // values are the query parameters of a request, by name.
 type values map[string]value
@@ -32,6 +37,7 @@ type value struct {
 	boolean bool
 	time    casm.Time
 	id      uuid.UUID
+	more    []value // of a repeated parameter
 }
 
 func (v values) has(name string) bool { _, ok := v[name]; return ok }
@@ -67,7 +73,7 @@ func (x *exchange) readQuery(v *casm.Violations) values {
 		return nil
 	}
 	out := values{}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {
 			continue
@@ -78,22 +84,47 @@ func (x *exchange) readQuery(v *casm.Violations) values {
 		rawName, rawText, _ := strings.Cut(part, "=")
 		name, err1 := url.QueryUnescape(rawName)
 		text, err2 := url.QueryUnescape(rawText)
-		i := slices.IndexFunc(x.endpoint.Params, func(p param) bool { return p.Name == name })
+		p := x.endpoint.param(name)
 		switch {
-		case err1 != nil || i < 0:
+		case err1 != nil || p == nil || !utf8.ValidString(name):
 			x.unknownParam(name, rawName, v)
-		case seen[name]:
+		case seen[name] > 0 && !p.Repeated:
 			v.Add(casm.InvalidValue, name, "the parameter %s stands twice; give it once", name)
+		case seen[name] == maxRepeats:
+			v.Add(casm.TooMany, clip(name), "the parameter stands more than %d times", maxRepeats)
+		case seen[name] > maxRepeats:
 		case err2 != nil || !utf8.ValidString(text):
-			v.Add(casm.InvalidValue, name, "the value is not percent-encoded UTF-8")
+			v.Add(casm.InvalidValue, clip(name), "the value is not percent-encoded UTF-8")
 		default:
-			if got, ok := x.endpoint.Params[i].parse(text, v); ok {
-				out[name] = got
-			}
+			out.parse(p, name, text, v)
 		}
-		seen[name] = true
+		seen[name]++
 	}
 	return out
+}
+
+// param returns the query parameter with the name, or nil.
+func (e *endpoint) param(name string) *param {
+	i := slices.IndexFunc(e.Params, func(p param) bool {
+		return p.Name == name && p.Prefix == "" || p.Prefix != "" && strings.HasPrefix(name, p.Prefix)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &e.Params[i]
+}
+
+// parse reads one value of a parameter.
+func (v values) parse(p *param, name, text string, violations *casm.Violations) {
+	got, ok := p.parse(text, violations)
+	if !ok {
+		return
+	}
+	if first, stands := v[name]; stands {
+		first.more = append(first.more, got)
+		got = first
+	}
+	v[name] = got
 }
 
 func (x *exchange) unknownParam(name, raw string, v *casm.Violations) {
@@ -153,11 +184,11 @@ func (p *param) parse(text string, v *casm.Violations) (out value, ok bool) {
 // checkText applies contract rule 8 to a text.
 func (p *param) checkText(text string, v *casm.Violations) bool {
 	switch n := utf8.RuneCountInString(text); {
-	case text == "":
+	case text == "" && p.Prefix == "":
 		v.Add(casm.InvalidValue, p.Name, "%s is empty; give a value or leave it out", p.Name)
-	case n > 255:
-		v.Add(casm.TooLong, p.Name, "%s has %d characters; at most 255 are allowed", p.Name, n)
-	case strings.ContainsFunc(text, unicode.IsControl):
+	case n > 255 && p.Prefix == "" || n > 4000:
+		v.Add(casm.TooLong, p.Name, "%s has %d characters; at most 255 are allowed, and 4,000 of a custom attribute", p.Name, n)
+	case p.Prefix == "" && strings.ContainsFunc(text, unicode.IsControl):
 		v.Add(casm.InvalidValue, p.Name, "%s holds a control character", p.Name)
 	case p.Enum != nil && !slices.Contains(p.Enum, text):
 		v.Add(casm.InvalidValue, p.Name, "%q is none of %s", clip(text), strings.Join(p.Enum, ", "))

@@ -1,5 +1,5 @@
-// Package httpapi is the HTTP interface of contract.md's sections 2 to 7, 9
-// and 11: routes, decoding, problems, the feed, and the reference that is
+// Package httpapi is the HTTP interface (contract sections 2 to 7, 9 and 11):
+// routes, decoding, problems, the feed, and the reference that is
 // made of the same tables. It decides nothing: rules are the engine's.
 package httpapi
 
@@ -26,6 +26,7 @@ type Engine interface {
 	Read(ctx context.Context, q engine.Query) (*engine.Answer, error)
 	ReadResources(ctx context.Context, q engine.ResourceQuery) (*engine.Answer, error)
 	History(ctx context.Context, q engine.HistoryQuery) (items []byte, next int64, err error)
+	List(ctx context.Context, q engine.ListQuery) (items []byte, next *store.Cursor, err error)
 	Config(ctx context.Context) (*casm.Snapshot, error)
 	EditConfig(ctx context.Context, actor string, dryRun bool, edits []command.ConfigEdit) ([]command.ConfigChange, error)
 	ConfigHistory(ctx context.Context, ref casm.CodeRef, limit int) ([]store.ConfigChange, error)

@@ -34,6 +34,10 @@ type Store interface {
 	Commit(ctx context.Context, needs Needs, decide func(Reader, *Loaded) (*WriteSet, error)) (Head, error)
 	// View runs fn on one consistent snapshot of what is committed.
 	View(ctx context.Context, fn func(Reader) error) error
+	// Forget sets request ids free (contract rule 1): the claims of up to limit
+	// transactions, the oldest first, made before the instant. It returns how
+	// many transactions it passed; fewer than limit: there are no more.
+	Forget(ctx context.Context, before casm.Time, limit int) (int, error)
 	// Close ends the store; no call may be under way.
 	Close() error
 }
@@ -142,7 +146,11 @@ type Entity struct {
 	// Link is another entity that is loaded with this one (of a subscription
 	// the parent offer subscription); zero for none.
 	Link uuid.UUID
-	Doc  []byte
+	// AttributesGained and AttributesLost are hashes of pairs that lists find it
+	// by and that it has gained and lost against the version that is stored.
+	// They are written, not read.
+	AttributesGained, AttributesLost []int64
+	Doc                              []byte
 }
 
 // Line says which time lines a version moved (bits).
@@ -254,7 +262,7 @@ type Loaded struct {
 	Now          casm.Time // the store's clock
 	Head         Head      // its Config under a lock that holds until the commit
 	Claims       map[ClaimKey]uuid.UUID
-	Entities     []Entity // each once
+	Entities     []Entity                 // each once
 	Transactions map[ClaimKey]Transaction // without Changes
 }
 
@@ -285,6 +293,48 @@ type ChildQuery struct {
 	Limit           int
 }
 
+// ListQuery asks for entities of one kind, in the order of refId or, with
+// UpdatedSince, of (Updated, refId). Members that are zero do not narrow;
+// values of one member are alternatives, members are all to hold.
+type ListQuery struct {
+	Kind          casm.Kind
+	IDs           []uuid.UUID // only these
+	States        []string
+	Reasons       []string
+	Segments      []string
+	Offers        []string
+	CustomNames   []string    // prefixes
+	ExternalIDs   []string    // prefixes
+	Attributes    []int64     // hashes, as in Entity.AttributesGained; a hash may lie, the caller looks
+	Customers     []uuid.UUID // the customer at the top, of what is below one
+	Accounts      []uuid.UUID // an account above, at any height
+	Subscribers   []uuid.UUID // the subscriber directly above
+	ResourceTypes []string    // of subscribers: that have a resource of the type that is not DEACTIVATED
+	UpdatedSince  casm.Time   // Updated at or after
+	PlannedBefore casm.Time   // Planned before
+	Test          *bool
+	// DueAt: what is due at the instant passes States, Reasons and
+	// PlannedBefore whatever is stored; the caller looks.
+	DueAt casm.Time
+	After Cursor
+	Limit int
+	// Scan is how many rows are looked at for a page at the most.
+	Scan int
+}
+
+// Cursor is the place of a row in a list. The zero Cursor is before the first.
+type Cursor struct {
+	Updated casm.Time // only with UpdatedSince
+	RefID   uuid.UUID
+}
+
+// ListPage is a page of a list: Next, unless nil, is where the next one goes
+// on. A page may hold fewer than the limit, even none, and have a Next.
+type ListPage struct {
+	Entities []Entity
+	Next     *Cursor
+}
+
 // FeedFilter narrows the feed; zero members do not.
 type FeedFilter struct {
 	Customer uuid.UUID
@@ -302,6 +352,8 @@ type Reader interface {
 	Children(ctx context.Context, q ChildQuery) ([]Entity, error)
 	// ByLookupKey gives all entities of a kind that have or had the key, by refId.
 	ByLookupKey(ctx context.Context, kind casm.Kind, key string) ([]Entity, error)
+	// List gives a page of entities.
+	List(ctx context.Context, q ListQuery) (ListPage, error)
 	// Due gives entities whose Due is at or before the instant, earliest first.
 	Due(ctx context.Context, at casm.Time, limit int) ([]Entity, error)
 

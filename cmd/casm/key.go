@@ -35,7 +35,8 @@ Examples:
 
 // administer calls fn with what administers the data folder.
 func (k *key) administer(ctx context.Context, to streams, fn func(app.Admin) error) error {
-	log := slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// What is refused is told as an error; who did what stands in the history of the keys.
+	log := slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	return app.Administer(ctx, k.Data.Data, app.Actor(), log, fn)
 }
 

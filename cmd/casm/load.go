@@ -18,7 +18,7 @@ type load struct {
 	Duration          time.Duration `default:"3s" help:"How long each is measured (default: ${default})."`
 	Warmup            time.Duration `default:"500ms" help:"How long before it is measured (default: ${default})."`
 	Target            string        `placeholder:"URL" help:"A running server with the demonstration, such as http://127.0.0.1:8080. It gets many customers. None: a server of its own, on a temporary folder."`
-	APIKey            string        `env:"CASM_LOAD_KEY" placeholder:"KEY" help:"API key for --target."`
+	APIKey            string        `env:"CASM_API_KEY" placeholder:"KEY" help:"API key for --target."`
 	BatchLimit        int           `placeholder:"N" help:"Batch limit of the server of its own. None: the default."`
 	CompareBatchLimit int           `placeholder:"N" help:"Measures a second server of its own with this batch limit too, in turns with the first."`
 	JSON              bool          `name:"json" help:"Print the results as JSON."`

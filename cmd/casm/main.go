@@ -28,6 +28,15 @@ type commandLine struct {
 	Config kong.ConfigFlag `env:"CASM_CONFIG" placeholder:"FILE" help:"File of settings (YAML): flags' names without dashes in front, such as \"listen: 127.0.0.1:8080\"."`
 }
 
+// Help is what casm --help adds.
+func (commandLine) Help() string {
+	return `Examples:
+
+  casm serve --dev --demo
+  casm key create --name crm --role "CRM Integration"
+  casm load --clients 64`
+}
+
 // streams are where a command writes.
 type streams struct{ out, err io.Writer }
 
@@ -56,20 +65,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		}
 	}()
 	var cl commandLine
-	parser, err := kong.New(
-		&cl,
-		kong.Name("casm"),
-		kong.Description("A system of record for customers, accounts, subscribers and their subscriptions."),
-		kong.Configuration(yamlSettings),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: helpText}),
-		kong.Writers(s.out, s.err),
-		kong.Exit(func(code int) { panic(exitCode(code)) }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(s),
-	)
-	if err != nil {
-		panic(err) // a mistake in the tags above
-	}
+	parser := newParser(ctx, &cl, s)
 	command, err := parser.Parse(args)
 	if err != nil {
 		_, _ = fmt.Fprintf(s.err, "casm: %v\n", err)
@@ -85,6 +81,21 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	return 0
 }
 
+// newParser makes what reads a command line into cl.
+func newParser(ctx context.Context, cl *commandLine, s streams) *kong.Kong {
+	return kong.Must(
+		cl,
+		kong.Name("casm"),
+		kong.Description("A system of record for customers, accounts, subscribers and their subscriptions."),
+		kong.Configuration(yamlSettings),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) { panic(exitCode(code)) }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+}
+
 // report tells an error; what is wrong with a request, a line each.
 func report(w io.Writer, err error) {
 	v, ok := errors.AsType[casm.Violations](err)
@@ -95,12 +106,4 @@ func report(w io.Writer, err error) {
 	for _, x := range v {
 		_, _ = fmt.Fprintf(w, "casm: %s: %s\n", x.Code, x.Detail)
 	}
-}
-
-// helpText shows the variable of a setting beside its help.
-func helpText(v *kong.Value) string {
-	if len(v.Tag.Envs) == 0 {
-		return v.OrigHelp
-	}
-	return v.OrigHelp + " $" + v.Tag.Envs[0]
 }

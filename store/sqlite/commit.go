@@ -168,12 +168,13 @@ const (
 	// SET would take each out of its index and put it back, so a plain change
 	// leaves them alone and applies where they are as they were.
 	updateEntity = `UPDATE entity SET version = ?, link = ?, external_id = ?, state = ?, reason = ?,
-	segment = ?, offer = ?, custom_name = ?, test = ?, created = ?, updated = ?, planned = ?, doc = ?
-	WHERE ref_id = ? AND kind = ? AND customer IS ? AND superior IS ? AND lookup_key IS ? AND due IS ?`
+	segment = ?, offer = ?, test = ?, created = ?, updated = ?, doc = ?
+	WHERE ref_id = ? AND kind = ? AND customer IS ? AND superior IS ? AND lookup_key IS ? AND due IS ?
+	AND planned IS ? AND custom_name = ?`
 
 	upsertEntity = `INSERT INTO entity (version, link, external_id, state, reason,
-	segment, offer, custom_name, test, created, updated, planned, doc,
-	ref_id, kind, customer, superior, lookup_key, due)
+	segment, offer, test, created, updated, doc,
+	ref_id, kind, customer, superior, lookup_key, due, planned, custom_name)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (ref_id) DO UPDATE SET version = excluded.version, link = excluded.link,
 	external_id = excluded.external_id, state = excluded.state, reason = excluded.reason,
@@ -204,11 +205,9 @@ func (c conn) writeEntity(e *store.Entity) error {
 		a.text(e.Reason)
 		a.text(e.Segment)
 		a.text(e.Offer)
-		a.text(e.CustomName)
 		a.bool(e.Test)
 		a.time(e.Created)
 		a.time(e.Updated)
-		a.optTime(e.Planned)
 		a.doc(e.Doc)
 
 		a.id(e.RefID)
@@ -221,6 +220,20 @@ func (c conn) writeEntity(e *store.Entity) error {
 		a.optID(e.Superior)
 		a.optText(e.LookupKey)
 		a.optTime(e.Due)
+		a.optTime(e.Planned)
+		a.text(e.CustomName)
+	}
+	for _, hash := range e.AttributesLost {
+		if err := c.exec(`DELETE FROM entity_attribute WHERE kind = ? AND hash = ? AND ref_id = ?`,
+			func(a *args) { a.int(int64(e.Kind)); a.int(hash); a.id(e.RefID) }); err != nil {
+			return err
+		}
+	}
+	for _, hash := range e.AttributesGained {
+		if err := c.exec(`INSERT INTO entity_attribute (kind, hash, ref_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+			func(a *args) { a.int(int64(e.Kind)); a.int(hash); a.id(e.RefID) }); err != nil {
+			return err
+		}
 	}
 	if e.Version > 1 {
 		if err := c.exec(updateEntity, bind); err != nil || c.Changes() == 1 {

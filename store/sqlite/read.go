@@ -230,7 +230,7 @@ func (r *reader) children(ctx context.Context, q store.ChildQuery, condition str
 	if q.CreatedBefore != 0 {
 		condition += ` AND created <= ?`
 	}
-	return r.entities(ctx, "children", above+` AND kind = ? AND ref_id >= ?`+condition+` ORDER BY ref_id LIMIT ?`,
+	return r.entities(ctx, "children", above+` AND kind = ? AND ref_id > ?`+condition+` ORDER BY ref_id LIMIT ?`,
 		func(a *args) {
 			a.id(q.Of)
 			a.int(int64(q.Kind))
@@ -244,7 +244,7 @@ func (r *reader) children(ctx context.Context, q store.ChildQuery, condition str
 
 // ByLookupKey implements store.Reader.
 func (r *reader) ByLookupKey(ctx context.Context, kind casm.Kind, key string) ([]store.Entity, error) {
-	return r.entities(ctx, "entities by key", `lookup_key = ? AND kind = ? ORDER BY ref_id`,
+	return r.entities(ctx, "entities by key", `lookup_key = ? AND +kind = ? ORDER BY ref_id`,
 		func(a *args) { a.text(key); a.int(int64(kind)) })
 }
 

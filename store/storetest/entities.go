@@ -246,7 +246,9 @@ func childrenPages(w *world) {
 			if len(page) == 0 {
 				break
 			}
-			got = append(got, page...)
+			if got = append(got, page...); len(got) >= len(all) {
+				w.Fatalf("%d children, want %d", len(got), len(all)-1)
+			}
 			q.After = page[len(page)-1].RefID
 		}
 		same(w, "all pages", ids(got), ids(sortEntities(all[1:])))

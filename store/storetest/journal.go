@@ -63,7 +63,7 @@ func asOf(w *world) {
 	w.create(late)
 	asked = append(asked, late.Key)
 	last := late.Updated
-	for at := a[0].Updated - 1; at <= last+1; at += 500 {
+	for at := a[0].Updated - 500; at <= last+500; at += 500 {
 		var want []store.Change
 		for _, history := range [][]store.Entity{a, b, {late}} {
 			var found []store.Change

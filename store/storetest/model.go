@@ -288,7 +288,7 @@ func (r *round) history(rd store.Reader, m *model, e store.Entity) {
 	r.equal("history of the state", bare(got), state)
 
 	for _, entry := range all {
-		versions, err := rd.AsOf(r.w.ctx, []store.Key{e.Key}, entry.At+1)
+		versions, err := rd.AsOf(r.w.ctx, []store.Key{e.Key}, entry.At)
 		r.no(err)
 		r.equal("as of", versions, []store.Change{entry.Change})
 	}

@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Journal", journalTests},
 		{"Feed", feedTests},
 		{"Config", configTests},
+		{"List", listTests},
 		{"Model", modelTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {

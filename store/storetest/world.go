@@ -193,7 +193,11 @@ func (w *world) feed(filter store.FeedFilter, page int) (all []store.Entry) {
 			return all
 		}
 		all = append(all, entries...)
-		after = entries[len(entries)-1].Position
+		last := entries[len(entries)-1].Position
+		if last.Compare(after) <= 0 {
+			w.Fatalf("the feed after %v ends at %v", after, last)
+		}
+		after = last
 	}
 }
 

@@ -43,6 +43,19 @@ CREATE INDEX entity_superior   ON entity (superior, kind, ref_id) WHERE superior
 CREATE INDEX entity_customer   ON entity (customer, kind, ref_id) WHERE customer   IS NOT NULL;
 CREATE INDEX entity_lookup_key ON entity (lookup_key, ref_id)     WHERE lookup_key IS NOT NULL;
 CREATE INDEX entity_due        ON entity (due, ref_id)            WHERE due        IS NOT NULL;
+-- What lists sort and filter by.
+CREATE INDEX entity_kind        ON entity (kind, ref_id);
+CREATE INDEX entity_updated     ON entity (kind, updated, ref_id);
+CREATE INDEX entity_planned     ON entity (kind, planned)         WHERE planned     IS NOT NULL;
+CREATE INDEX entity_custom_name ON entity (kind, custom_name)     WHERE custom_name <> '';
+
+-- Hashes of custom attributes that entities have, for lists.
+CREATE TABLE entity_attribute (
+  kind   INTEGER NOT NULL,
+  hash   INTEGER NOT NULL,
+  ref_id BLOB    NOT NULL,
+  PRIMARY KEY (kind, hash, ref_id)
+) STRICT, WITHOUT ROWID;
 
 -- One row for each business transaction, in the order of commits.
 CREATE TABLE business_transaction (
@@ -117,10 +130,11 @@ CREATE TABLE use_count (
 
 -- The end of the log: one row.
 CREATE TABLE log_head (
-  id       INTEGER PRIMARY KEY CHECK (id = 1),
-  epoch    INTEGER NOT NULL,
-  position INTEGER NOT NULL,
-  config   INTEGER NOT NULL
+  id        INTEGER PRIMARY KEY CHECK (id = 1),
+  epoch     INTEGER NOT NULL,
+  position  INTEGER NOT NULL,
+  config    INTEGER NOT NULL,
+  forgotten INTEGER NOT NULL DEFAULT 0 -- the last transaction whose request id was looked at to forget it
 ) STRICT;
 
 INSERT INTO log_head (id, epoch, position, config) VALUES (1, 1, 0, 0);

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"casm": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(2 * time.Minute),
+	})
+}
+
+func TestParseExpiry(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"":                     "0001-01-01T00:00:00Z",
+		"90m":                  "2026-05-01T13:30:00Z",
+		"30d":                  "2026-05-31T12:00:00Z",
+		"2027-01-31":           "2027-01-31T00:00:00Z",
+		"2027-01-31T12:00:00Z": "2027-01-31T12:00:00Z",
+	} {
+		got, err := parseExpiry(text, now)
+		if err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("%q: got %v, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"soon", "d", "-1d", "99999999d", "2027-02-30"} {
+		if got, err := parseExpiry(text, now); err == nil {
+			t.Errorf("%q: taken as %v", text, got)
+		}
+	}
+}

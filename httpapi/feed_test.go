@@ -1,0 +1,255 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casm"
+
+	"github.com/go-json-experiment/json"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+func TestFeed(t *testing.T) {
+	a := newDev(t)
+	s := loadOpenAPI(t)
+	first := a.customer("c1")
+	a.post("/v1/casm/subscribers/create", `{"requestId":"`+fresh()+`","subscriberProfile":"mobile","primaryResource":"491701234567","comment":"why"}`).is(200)
+	r := a.get("/v1/business-transactions").is(200)
+	s.validate(t, "Feed", r.Body)
+	all := feedItems(t, r.Body)
+	var codes []string
+	for _, item := range all {
+		codes = append(codes, item.MessageCode)
+		validateMessage(t, item)
+	}
+	if !slices.Equal(codes[:1], []string{"customer"}) || len(codes) != 5 {
+		t.Fatalf("codes %v", codes)
+	}
+	if all[1].Comment != "why" || all[1].Operation != "createSubscriber" || all[1].Event != "created" || all[1].Actor != "dev" {
+		t.Errorf("%+v", all[1])
+	}
+	// Page by page it is the same.
+	var again []string
+	for after := "0"; ; {
+		page := feedItems(t, a.get("/v1/business-transactions?limit=2&after="+after).is(200).Body)
+		if len(page) == 0 {
+			break
+		}
+		for _, item := range page {
+			again = append(again, item.Position)
+			after = item.Position
+		}
+	}
+	var positions []string
+	for _, item := range all {
+		positions = append(positions, item.Position)
+	}
+	if !slices.Equal(again, positions) {
+		t.Errorf("pages give %v, not %v", again, positions)
+	}
+	if page := feedItems(t, a.get("/v1/business-transactions?customer="+first).is(200).Body); len(page) != 1 || page[0].Position != positions[0] {
+		t.Errorf("of the customer: %+v", page)
+	}
+	if page := feedItems(t, a.get("/v1/business-transactions?messageCode=subscriberResource").is(200).Body); len(page) != 1 {
+		t.Errorf("of the message code: %+v", page)
+	}
+	a.get("/v1/business-transactions?after=x&limit=1001&customer=1&messageCode=no").refuses(400,
+		"invalid_value after", "invalid_value customer", "out_of_range limit", "invalid_value messageCode")
+}
+
+func feedItems(t *testing.T, body []byte) []feedItem {
+	t.Helper()
+	var page struct {
+		Items []feedItem `json:"items"`
+	}
+	if err := json.Unmarshal(body, &page); err != nil {
+		t.Fatal(err)
+	}
+	return page.Items
+}
+
+// validateMessage checks a payload against the served schema of its message.
+func validateMessage(t *testing.T, item feedItem) {
+	t.Helper()
+	kind, ok := casm.KindByMessageCode(item.MessageCode)
+	if !ok {
+		t.Fatalf("message code %s", item.MessageCode)
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(MessageSchema(kind)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("urn:test", parsed); err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(item.Payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.MustCompile("urn:test").Validate(value); err != nil {
+		t.Errorf("%s: %v", item.Payload, err)
+	}
+}
+
+// follower reads server-sent events.
+type follower struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	events chan event
+}
+
+type event struct {
+	id   string
+	data string
+}
+
+func (a *api) follow(query string, header ...string) *follower {
+	a.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/v1/business-transactions/stream"+query, nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header = a.header.Clone()
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := a.Client().Do(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		a.t.Fatalf("status %d, %v", resp.StatusCode, resp.Header)
+	}
+	f := &follower{a.t, cancel, make(chan event, 1000)}
+	go func() {
+		defer close(f.events)
+		defer resp.Body.Close()
+		var e event
+		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch name {
+			case "id":
+				e.id = value
+			case "data":
+				e.data += value
+			case "":
+				if lines.Text() == "" {
+					f.events <- e
+					e = event{}
+				}
+			}
+		}
+	}()
+	a.t.Cleanup(cancel)
+	first := f.next()
+	if first.id == "" || first.data != "" {
+		a.t.Fatalf("it begins with %+v", first)
+	}
+	return f
+}
+
+func (f *follower) next() event {
+	f.t.Helper()
+	select {
+	case e, ok := <-f.events:
+		if !ok {
+			f.t.Fatal("the stream ended")
+		}
+		return e
+	case <-time.After(5 * time.Second):
+		f.t.Fatal("nothing came in 5 s")
+	}
+	return event{}
+}
+
+func (f *follower) ends() {
+	f.t.Helper()
+	deadline := time.After(5 * time.Second)
+	for {
+		select {
+		case _, ok := <-f.events:
+			if !ok {
+				return
+			}
+		case <-deadline:
+			f.t.Fatal("the stream goes on")
+		}
+	}
+}
+
+func TestStream(t *testing.T) {
+	a := newDev(t)
+	a.customer("before")
+	now := a.follow("")
+	all := a.follow("?after=0")
+	if e := all.next(); !strings.Contains(e.data, `"externalId":"before"`) {
+		t.Errorf("%+v", e)
+	}
+	var last event
+	for i := range 5 {
+		name := fmt.Sprintf("c%d", i)
+		a.customer(name)
+		for _, f := range []*follower{now, all} {
+			last = f.next()
+			if !strings.Contains(last.data, `"externalId":"`+name+`"`) {
+				t.Errorf("%+v is not about %s", last, name)
+			}
+		}
+		if i == 1 {
+			all.cancel()
+			all = a.follow("?after=0", "Last-Event-ID", last.id) // the header wins
+		}
+	}
+	var item feedItem
+	if err := json.Unmarshal([]byte(last.data), &item); err != nil || item.Position != last.id {
+		t.Errorf("%+v: %v", last, err)
+	}
+	loadOpenAPI(t).validate(t, "FeedItem", []byte(last.data))
+	a.get("/v1/business-transactions/stream?after=1", "Last-Event-ID", "x").refuses(400, "invalid_value Last-Event-ID", "invalid_value after")
+
+	// What the filter leaves out does not come; what it takes does.
+	some := a.follow("?after=0&messageCode=subscriberResource")
+	a.post("/v1/casm/subscribers/create", `{"requestId":"`+fresh()+`","subscriberProfile":"mobile","primaryResource":"491701234567"}`).is(200)
+	if e := some.next(); !strings.Contains(e.data, `"491701234567"`) {
+		t.Errorf("%+v", e)
+	}
+	a.server.Close()
+	now.ends()
+	some.ends()
+	a.get("/healthz").is(200)
+	a.get("/readyz").is(503)
+}
+
+// TestStreamEndsWithItsKey: a revocation is seen at once, by what goes on, too.
+func TestStreamEndsWithItsKey(t *testing.T) {
+	a := newAPI(t, nil)
+	key := a.key("stream:read")
+	f := a.follow("")
+	if err := a.keys.Revoke(context.Background(), "test", "here", key[:len(key)-44]); err != nil {
+		t.Fatal(err)
+	}
+	f.ends()
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	a := newDev(t)
+	for range maxStreams {
+		a.server.streams <- struct{}{}
+	}
+	r := a.get("/v1/business-transactions/stream")
+	r.refuses(503, "overloaded")
+	if r.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
