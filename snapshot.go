@@ -75,6 +75,13 @@ func (s *Snapshot) With(version int64, changed map[CodeRef]ConfigItem) *Snapshot
 	return next
 }
 
+// At returns the same configuration as that of a version.
+func (s *Snapshot) At(version int64) *Snapshot {
+	same := *s
+	same.Version = version
+	return &same
+}
+
 // Item returns the item with the code, or nil.
 func (s *Snapshot) Item(path, code string) ConfigItem {
 	if item, ok := s.items[path][code]; ok {

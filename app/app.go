@@ -31,6 +31,11 @@ const (
 	stopTraces   = 1 * time.Second
 )
 
+// relayGather is the least time between two batches to the in-process broker
+// while it is busy. Each batch costs it some files and a sync on the disk that
+// the store syncs to, too.
+const relayGather = 50 * time.Millisecond
+
 // App is a running server.
 //
 // It starts in this order: the data folder's lock; the API's address (so that
@@ -88,7 +93,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 
 	registry := newRegistry()
 	if err := a.core.start(ctx, s.Data.Data, engine.Options{
-		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, Logger: log, Metrics: registry,
+		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, RequestRetention: s.RequestRetention, Logger: log, Metrics: registry,
 	}); err != nil {
 		return nil, err
 	}
@@ -121,7 +126,9 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if _, err := target.Tail(ctx); err != nil {
 		log.Warn("stream", "error", err)
 	}
-	a.relay = relay.New(a.core.engine, target, relay.Options{Wake: a.core.engine.Committed, Gather: 50*time.Millisecond, Logger: log, Metrics: registry})
+	a.relay = relay.New(a.core.engine, target, relay.Options{
+		Wake: a.core.engine.Committed, Gather: relayGather, Logger: log, Metrics: registry,
+	})
 	a.later(a.runRelay())
 	a.later(drain) // here, before the relay's last look at what is committed
 

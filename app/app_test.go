@@ -378,15 +378,13 @@ func TestRun(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, s, quiet, &out) }()
 	var status Status
-	for err := error(nil); status.URL == ""; time.Sleep(5 * time.Millisecond) {
+	for status.URL == "" {
 		select {
 		case err := <-done:
 			t.Fatalf("ended: %v", err)
-		default:
+		case <-time.After(5 * time.Millisecond):
 		}
-		if status, err = ServerStatus(t.Context(), s.Data.Data); err != nil && t.Context().Err() != nil {
-			t.Fatal(err)
-		}
+		status, _ = ServerStatus(t.Context(), s.Data.Data) // fails until the socket is there
 	}
 	cancel()
 	if err := <-done; err != nil {

@@ -42,7 +42,7 @@ func (c *core) start(ctx context.Context, data string, o engine.Options) (err er
 	if c.store, err = sqlite.Open(ctx, filepath.Join(data, storeFile), sqlite.Options{}); err != nil {
 		return err
 	}
-	o.Store = c.store
+	o.Store, o.Exclusive = c.store, true // the folder is locked
 	if c.engine, err = engine.New(ctx, o); err != nil {
 		return errors.Join(err, c.store.Close())
 	}

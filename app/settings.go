@@ -33,10 +33,11 @@ type Settings struct {
 	Dev  bool `env:"CASM_DEV" help:"For development: no credentials are asked for. Refused unless every address is on the loopback interface."`
 	Demo bool `env:"CASM_DEMO" help:"Adds the demonstration configuration, a small operator's: what is missing of it is made, what is there stays as it is."`
 
-	TimeZone   string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Time zone (IANA) of month validities, billing days and daily figures (default: ${default})."`
-	BatchLimit int    `env:"CASM_BATCH_LIMIT" default:"256" placeholder:"N" help:"How many operations one commit takes at most, 1 to 10000 (default: ${default})."`
-	QueueLimit int    `env:"CASM_QUEUE_LIMIT" default:"4096" placeholder:"N" help:"How many operations may wait for a commit, 1 to 1000000; one more is answered 503 (default: ${default})."`
-	MaxConns   int    `name:"max-connections" env:"CASM_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"How many connections the API holds open at once, 1 to 1000000; more wait (default: ${default})."`
+	TimeZone         string        `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Time zone (IANA) of month validities, billing days and daily figures (default: ${default})."`
+	BatchLimit       int           `env:"CASM_BATCH_LIMIT" default:"256" placeholder:"N" help:"How many operations one commit takes at most, 1 to 10000 (default: ${default})."`
+	QueueLimit       int           `env:"CASM_QUEUE_LIMIT" default:"4096" placeholder:"N" help:"How many operations may wait for a commit, 1 to 1000000; one more is answered 503 (default: ${default})."`
+	RequestRetention time.Duration `env:"CASM_REQUEST_RETENTION" default:"720h" placeholder:"DURATION" help:"How long a requestId is kept, an hour at least (default: ${default})."`
+	MaxConns         int           `name:"max-connections" env:"CASM_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"How many connections the API holds open at once, 1 to 1000000; more wait (default: ${default})."`
 
 	LogFormat    string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
 	LogLevel     string `env:"CASM_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"What is logged: ${enum} (default: ${default})."`
@@ -68,6 +69,9 @@ func (s *Settings) Check() error {
 	}
 	between("--batch-limit", s.BatchLimit, 1, 10_000)
 	between("--queue-limit", s.QueueLimit, 1, 1_000_000)
+	if s.RequestRetention < time.Hour {
+		add("--request-retention %v: must be an hour at least", s.RequestRetention)
+	}
 	between("--max-connections", s.MaxConns, 1, 1_000_000)
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		add("--log-format %q: must be text or json", s.LogFormat)

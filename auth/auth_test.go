@@ -143,8 +143,11 @@ func TestNewKeyIsChecked(t *testing.T) {
 		}
 	}
 	for _, n := range []auth.NewKey{
-		{Name: "a\nb", Permissions: []string{"admin"}}, {Name: "\xff", Permissions: []string{"admin"}}, {Name: "x"},
-		{Name: "x", Permissions: []string{"admin"}, RateLimit: -1}, {Name: "x", Permissions: []string{"admin"}, RateLimit: auth.MaxRateLimit + 1},
+		{Name: "a\nb", Permissions: []string{"admin"}},
+		{Name: "\xff", Permissions: []string{"admin"}},
+		{Name: "x"},
+		{Name: "x", Permissions: []string{"admin"}, RateLimit: -1},
+		{Name: "x", Permissions: []string{"admin"}, RateLimit: auth.MaxRateLimit + 1},
 		{Name: "x", Permissions: []string{"admin"}, Expires: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
 		if _, _, err := keys.Create(ctx, "root", "socket", n); err == nil {

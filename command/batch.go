@@ -25,6 +25,9 @@ type BatchItem struct {
 	IfMatch   casm.Raw `json:"ifMatch,omitzero" doc:"The version that the named entity must have, as in the header If-Match: \"3\", or 3."`
 
 	Version int64 `json:"-"` // of IfMatch; 0 for none
+	// Violations are those of the body's shape, in a batch that is not atomic:
+	// they refuse this operation only.
+	Violations casm.Violations `json:"-"`
 }
 
 var batchObject = casm.Describe[Batch]()
@@ -32,7 +35,9 @@ var batchObject = casm.Describe[Batch]()
 // BatchObject describes the body of the operation batch.
 func BatchObject() *casm.Object { return batchObject }
 
-// DecodeBatch reads a batch with all its bodies, and returns every violation of shape.
+// DecodeBatch reads a batch with all its bodies, and returns every violation of
+// shape that refuses it as a whole. Without violations Inputs has one for each
+// operation.
 func DecodeBatch(body []byte) (*Batch, casm.Violations) {
 	b := &Batch{}
 	given, v := batchObject.Decode(body, "", b)
@@ -66,12 +71,20 @@ func DecodeBatch(body []byte) (*Batch, casm.Violations) {
 		if item.Body == nil {
 			continue
 		}
-		in, violations := op.Decode(item.Body, at+"/body", true)
+		prefix := at + "/body"
+		if !b.IsAtomic() {
+			prefix = ""
+		}
+		in, violations := op.Decode(item.Body, prefix, true)
 		if in.Comment == "" {
 			in.Comment = b.Comment
 		}
 		b.Inputs = append(b.Inputs, in)
-		v = append(v, violations...)
+		if b.IsAtomic() {
+			v = append(v, violations...)
+		} else {
+			item.Violations = violations
+		}
 	}
 	v.Sort()
 	return b, v[:min(len(v), casm.MaxViolations)]

@@ -19,6 +19,9 @@ import (
 // Options are what an engine is made with.
 type Options struct {
 	Store store.Store
+	// Exclusive: no other process writes to the store, so what this one knows
+	// of the configuration is what holds.
+	Exclusive bool
 	// Zone is the installation's time zone; nil is UTC.
 	Zone *time.Location
 	// BatchLimit is how many operations one commit takes; 0: 256.

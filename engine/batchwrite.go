@@ -23,7 +23,13 @@ func (e *Engine) Batch(ctx context.Context, w BatchWrite) (*Answer, error) {
 			return nil, err
 		}
 	}
+	var steps []int // by operation: its step, or -1
 	for n, in := range w.Batch.Inputs {
+		if len(w.Batch.Operations[n].Violations) > 0 {
+			steps = append(steps, -1)
+			continue
+		}
+		steps = append(steps, len(j.steps))
 		in.RequestID = w.Batch.RequestID
 		item := w.Batch.Operations[n]
 		at := "/operations/" + strconv.Itoa(n)
@@ -42,14 +48,28 @@ func (e *Engine) Batch(ctx context.Context, w BatchWrite) (*Answer, error) {
 		}
 		j.steps = append(j.steps, s)
 	}
-	out, err := e.do(ctx, j)
-	if err != nil {
-		return nil, err
+	var out outcome
+	if len(j.steps) > 0 {
+		var err error
+		if out, err = e.do(ctx, j); err != nil {
+			return nil, err
+		}
+		if j.atomic && len(out.errs) > 0 {
+			return nil, out.errs[0]
+		}
 	}
-	if j.atomic && len(out.errs) > 0 {
-		return nil, out.errs[0]
+	all := outcome{answers: make([]*Answer, len(steps)), errs: make([]error, len(steps))}
+	for n, step := range steps {
+		switch {
+		case step < 0:
+			all.errs[n] = w.Batch.Operations[n].Violations
+		case out.errs != nil:
+			all.answers[n], all.errs[n] = out.answers[step], out.errs[step]
+		default:
+			all.answers[n] = out.answers[step]
+		}
 	}
-	return batchAnswer(w.Batch.RequestID, out)
+	return batchAnswer(w.Batch.RequestID, all)
 }
 
 // batchAnswer makes a batch's answer: {"requestId", "results"}. A fault of our

@@ -21,6 +21,7 @@ type Engine struct {
 
 	batchLimit, queueLimit int
 	requestRetention       time.Duration
+	exclusive              bool
 
 	queue    chan *job // what clients wait for
 	dueQueue chan *job // what the due worker asks for
@@ -54,7 +55,7 @@ const (
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, zone: o.Zone, log: o.Logger,
-		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention,
+		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention, exclusive: o.Exclusive,
 		committed: make(chan struct{}), dueWake: make(chan struct{}, 1),
 	}
 	if e.zone == nil {
@@ -266,6 +267,9 @@ func (e *Engine) snapshot(ctx context.Context, r store.Reader, version int64) (*
 
 // Config returns the configuration as it is committed now.
 func (e *Engine) Config(ctx context.Context) (s *casm.Snapshot, err error) {
+	if s := e.config.Load(); e.exclusive && s != nil {
+		return s, nil // nobody else can have changed it
+	}
 	err = e.store.View(ctx, func(r store.Reader) error {
 		head, err := r.Head(ctx)
 		if err != nil {
@@ -400,8 +404,8 @@ func (e *Engine) commitOnce(ctx context.Context, jobs []*job) ([]outcome, error)
 	if err != nil {
 		return nil, err
 	}
-	if b.config.Version > 0 && b.config.Version == head.Config {
-		e.config.Store(b.config)
+	if len(b.write.config) > 0 {
+		e.config.Store(b.config.At(head.Config))
 	}
 	e.metrics.committed(jobs, len(b.write.transactions), time.Since(began))
 	if len(b.write.transactions) > 0 {

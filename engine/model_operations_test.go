@@ -24,10 +24,21 @@ type drawing struct {
 
 var managedKinds = []casm.Kind{casm.KindCustomer, casm.KindAccount, casm.KindSubscriber, casm.KindOfferSubscription}
 
-func pick[E any](d *drawing, label string, of ...E) E { return rapid.SampledFrom(of).Draw(d.T, label) }
+// number draws numbers without a preference for small ones.
+var number = rapid.Custom(func(t *rapid.T) (n int) {
+	for range 10 {
+		n <<= 1
+		if rapid.Bool().Draw(t, "bit") {
+			n++
+		}
+	}
+	return n
+})
+
+func pick[E any](d *drawing, label string, of ...E) E { return of[number.Draw(d.T, label)%len(of)] }
 
 func (d *drawing) chance(percent int, label string) bool {
-	return rapid.IntRange(0, 99).Draw(d.T, label) < percent
+	return number.Draw(d.T, label)%100 >= 100-percent
 }
 
 // some draws a reference to an entity of the kind; it may not resolve.
@@ -38,7 +49,7 @@ func (d *drawing) some(kind casm.Kind) ref {
 			of = append(of, i)
 		}
 	}
-	if len(of) == 0 || d.chance(3, "any name") {
+	if len(of) == 0 || d.chance(2, "any name") {
 		return ref{kind: kind, ext: d.external()}
 	}
 	i := pick(d, kind.String(), of...)
@@ -49,7 +60,9 @@ func (d *drawing) some(kind casm.Kind) ref {
 	return ref{kind: kind, i: i}
 }
 
-func (d *drawing) external() string { return pick(d, "external id", "x1", "x2", "x3", "x4", "x5", "x6") }
+func (d *drawing) external() string {
+	return pick(d, "external id", "x1", "x2", "x3", "x4", "x5", "x6")
+}
 
 // newExternal draws the external id of a create.
 func (d *drawing) newExternal() string {

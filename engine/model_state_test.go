@@ -229,8 +229,10 @@ func (m *model) resolve(refs map[string]ref) (found map[string]int, codes []stri
 	return found, codes
 }
 
-// want compares what the engine shows of an entity with the model.
-func (m *model) want(f *fixture, i int, doc map[string]any) {
+// want compares what the engine shows of an entity with the model. Reads give
+// references the present external ids, answers of writes those that were
+// recorded.
+func (m *model) want(f *fixture, i int, doc map[string]any, read bool) {
 	f.Helper()
 	e := m.es[i]
 	text := func(s string) any {
@@ -257,14 +259,14 @@ func (m *model) want(f *fixture, i int, doc map[string]any) {
 	case casm.KindCustomer:
 		pairs = append(pairs, "customerSegment", text(e.segment))
 	case casm.KindAccount:
-		pairs = append(pairs, "billCycle", e.cycle, "paymentResponsible", !e.technical, "customer.refId", m.es[e.customer].id, "customer.externalId", text(m.es[e.customer].ext))
+		pairs = append(pairs, "billCycle", e.cycle, "paymentResponsible", !e.technical, "customer.refId", m.es[e.customer].id)
 		if e.day != 0 {
 			pairs = append(pairs, "billingDay", e.day)
 		} else {
 			pairs = append(pairs, "billingDay", nil)
 		}
 		if e.parent >= 0 {
-			pairs = append(pairs, "parent.refId", m.es[e.parent].id, "parent.externalId", text(m.es[e.parent].ext))
+			pairs = append(pairs, "parent.refId", m.es[e.parent].id)
 		} else {
 			pairs = append(pairs, "parent", nil)
 		}
@@ -274,7 +276,15 @@ func (m *model) want(f *fixture, i int, doc map[string]any) {
 			pairs = append(pairs, "plannedBillCycle", nil)
 		}
 	case casm.KindSubscriber:
-		pairs = append(pairs, "account.refId", m.es[e.up].id, "account.externalId", text(m.es[e.up].ext), "customer.refId", m.es[e.customer].id)
+		pairs = append(pairs, "account.refId", m.es[e.up].id, "customer.refId", m.es[e.customer].id)
+	}
+	if read && e.kind != casm.KindCustomer {
+		up := m.es[e.up]
+		member := up.kind.Member()
+		if e.parent >= 0 {
+			member = "parent"
+		}
+		pairs = append(pairs, member+".refId", up.id, member+".externalId", text(up.ext))
 	}
 	f.want(doc, pairs...)
 }

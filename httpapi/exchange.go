@@ -158,6 +158,9 @@ func (x *exchange) finish() {
 	if x.status == 0 && x.gone {
 		x.status, abort = statusGone, true
 	}
+	if x.status == 0 {
+		x.status = http.StatusOK // what net/http sends when nothing was written
+	}
 	took := time.Since(x.started)
 	x.s.metrics.observe(x.operation(), x.status, took)
 	x.logDone(took)

@@ -128,7 +128,7 @@ func (a *api) follow(query string, header ...string) *follower {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
 		a.t.Fatalf("status %d, %v", resp.StatusCode, resp.Header)
 	}
 	f := &follower{a.t, cancel, make(chan event, 1000)}

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"casm"
+
+	"github.com/go-json-experiment/json"
 )
 
 // documents are what is made of the tables once, at start.
@@ -58,11 +59,21 @@ func readyz(s *Server, x *exchange) {
 		status = http.StatusServiceUnavailable
 		x.wait(retryAfter)
 	}
-	list := make([]any, 0, len(missing))
+	answer := readiness{Ready: len(missing) == 0, Missing: []string{}}
 	for _, m := range missing {
-		list = append(list, strings.ToValidUTF8(m, "?"))
+		answer.Missing = append(answer.Missing, strings.ToValidUTF8(m, "?"))
 	}
-	x.json(status, bytes.TrimSpace(indented(obj("ready", len(missing) == 0, "missing", list))))
+	body, err := json.Marshal(answer)
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	x.json(status, body)
+}
+
+type readiness struct {
+	Ready   bool     `json:"ready"`
+	Missing []string `json:"missing"`
 }
 
 func docs(s *Server, x *exchange) { x.page(s.documents.docs) }

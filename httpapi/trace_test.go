@@ -22,7 +22,7 @@ func TestTrace(t *testing.T) {
 	}
 	has := map[attribute.Key]string{}
 	for _, kv := range span.Attributes() {
-		has[kv.Key] = kv.Value.Emit()
+		has[kv.Key] = kv.Value.String()
 	}
 	if has["casm.operation"] != "createCustomer" || has["casm.request_id"] != "traced" || has["http.response.status_code"] != "200" || has["casm.transaction_id"] == "" {
 		t.Errorf("attributes %v", has)

@@ -80,13 +80,13 @@ func (s *ownServer) ready(ctx context.Context) error {
 // stop stops the server and removes its folder.
 func (s *ownServer) stop() error {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // one that has ended already is awaited all the same
-	select {
-	case <-s.ended:
-	case <-time.After(20 * time.Second):
-		_ = s.cmd.Process.Kill()
-		<-s.ended
+	kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer kill.Stop()
+	err := <-s.ended
+	if err != nil {
+		err = fmt.Errorf("the server that was measured: %w\n%s", err, s.log)
 	}
-	return os.RemoveAll(s.data)
+	return errors.Join(err, os.RemoveAll(s.data))
 }
 
 // tail keeps the end of what is written to it.
