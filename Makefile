@@ -3,6 +3,8 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X casm/app.Version=$(VERSION)
 DATA    ?= ./casm-data
+# More flags for make run, such as ARGS="--listen 127.0.0.1:8081"
+ARGS    ?=
 ROUNDS  ?= 50
 # The race detector needs a C compiler; tests run without it where there is none.
 RACE    := $(shell command -v cc >/dev/null 2>&1 && echo -race)
@@ -19,7 +21,7 @@ build: ## Builds bin/casm
 	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/casm ./cmd/casm
 
 run: build ## Builds and starts a server for development, with the demonstration, on DATA
-	bin/casm serve --dev --demo --data $(DATA)
+	bin/casm serve --dev --demo --data $(DATA) $(ARGS)
 
 test: ## Runs all tests
 	go test -timeout 9m ./...

@@ -27,6 +27,12 @@ const (
 	Value
 )
 
+// OptionalTime is a time of a request of which null means something.
+type OptionalTime struct {
+	Presence Presence
+	Time     Time
+}
+
 // Given tells which top-level members a request had.
 type Given struct {
 	members map[string]Presence
@@ -211,10 +217,13 @@ func (d *decoder) unknown(fields []*Field, pointer, name string) {
 func (d *decoder) member(f *Field, pointer string, part reflect.Value) Presence {
 	if d.in.PeekKind() == 'n' && f.Type != TypeRaw {
 		d.skip()
-		if f.Nullable {
-			return Null
+		if !f.Nullable {
+			return Absent
 		}
-		return Absent
+		if o, ok := f.Value(part).Addr().Interface().(*OptionalTime); ok {
+			o.Presence = Null
+		}
+		return Null
 	}
 	d.value(f, pointer, f.Value(part))
 	return Value
@@ -249,6 +258,10 @@ func (d *decoder) value(f *Field, pointer string, into reflect.Value) {
 			t, err := ParseTime(s)
 			if err != nil {
 				d.add(InvalidValue, pointer, "%s", clip(err.Error()))
+			}
+			if o, ok := into.Addr().Interface().(*OptionalTime); ok {
+				*o = OptionalTime{Value, t}
+				break
 			}
 			into.SetInt(int64(t))
 		}

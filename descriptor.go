@@ -194,6 +194,9 @@ func (f *Field) setType(t reflect.Type) {
 	case reflect.TypeFor[Time]():
 		f.Type = TypeTime
 		return
+	case reflect.TypeFor[OptionalTime]():
+		f.Type, f.Nullable = TypeTime, true
+		return
 	case reflect.TypeFor[uuid.UUID]():
 		f.Type = TypeID
 		return

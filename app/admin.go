@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -209,10 +211,17 @@ func ServerStatus(ctx context.Context, data string) (s Status, err error) {
 	return s, err
 }
 
+// ErrNoData is the error of a data folder on which nothing was started yet.
+var ErrNoData = errors.New("the data folder holds no data")
+
 // Administer calls fn with an Admin of the data folder: through the socket of
 // the server that works on it, or directly when none does. actor is recorded
-// as who did it.
-func Administer(ctx context.Context, data, actor string, log *slog.Logger, fn func(Admin) error) error {
+// as who did it. A folder that holds nothing yet is refused with ErrNoData,
+// unless create says to begin it.
+func Administer(ctx context.Context, data, actor string, create bool, log *slog.Logger, fn func(Admin) error) error {
+	if _, err := os.Stat(filepath.Join(data, storeFile)); !create && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s; name another one with --data", ErrNoData, data)
+	}
 	// A server that starts or stops has the lock but not the socket.
 	for deadline := time.Now().Add(5 * time.Second); ; {
 		direct, err := open(ctx, data, log)

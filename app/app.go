@@ -182,11 +182,12 @@ func (a *App) runRelay() func(context.Context) error {
 	}
 }
 
-// The bounds of the HTTP server. Answers have no bound in time here: live
-// streams go on; httpapi bounds the others.
+// The bounds of the HTTP server. A live stream moves its bound to write with
+// each message.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 60 * time.Second
+	writeTimeout      = 2 * time.Minute
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
 )
@@ -194,7 +195,7 @@ const (
 func (a *App) newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 }

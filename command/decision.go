@@ -30,6 +30,8 @@ type Change struct {
 	Event  string
 	// Lines are the names of the time lines that moved.
 	Lines []string
+	// Thresholds are those, 1 to 3, that a balance crossed.
+	Thresholds []int
 }
 
 // The events of contract 7.
@@ -53,7 +55,10 @@ type Decision struct {
 	byID  map[uuid.UUID]*edit
 }
 
-type edit struct{ before, after *Record }
+type edit struct {
+	before, after *Record
+	thresholds    []int
+}
 
 // NewDecision starts a decision.
 func NewDecision(env Env) *Decision {
@@ -92,7 +97,7 @@ func (d *Decision) edit(r *Record) *Record {
 }
 
 func (d *Decision) note(before, after *Record) *Record {
-	e := &edit{before, after}
+	e := &edit{before: before, after: after}
 	d.edits = append(d.edits, e)
 	d.byID[after.ID()] = e
 	d.layer.Put(before, after)
@@ -118,7 +123,7 @@ func (d *Decision) Finish() []Change {
 			}
 		}
 		event, lines := compare(e.before, e.after)
-		changes = append(changes, Change{e.before, e.after, event, lines})
+		changes = append(changes, Change{e.before, e.after, event, lines, e.thresholds})
 	}
 	for _, c := range changes {
 		for _, ref := range casm.References(c.After.Entity) {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"casm"
@@ -63,7 +64,7 @@ func build() []*Operation {
 			ops = append(ops, subscribeOperation(m.kind, m.noun, m.path, m.article))
 		}
 	}
-	return append(append(ops, accountOperations()...), resourceOperations()...)
+	return slices.Concat(ops, accountOperations(), resourceOperations(), individualOperations(), balanceOperations())
 }
 
 // named is an example's member that names an entity.

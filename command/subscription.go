@@ -1,7 +1,6 @@
 package command
 
 import (
-	"strings"
 	"time"
 
 	"casm"
@@ -14,10 +13,12 @@ func createSubscription(d *Decision, in *Input) *Record {
 	s := in.Entity.(*casm.OfferSubscription)
 	owner := in.SubjectRecord()
 	d.alive(owner, "/"+in.Operation.SubjectMember)
-	return d.newSubscription(in, s, owner)
+	return d.newSubscription(in, s, owner, nil)
 }
 
-func (d *Decision) newSubscription(in *Input, s *casm.OfferSubscription, owner *Record) *Record {
+// newSubscription adds a subscription; individual, unless nil, is what an
+// individual operation gave.
+func (d *Decision) newSubscription(in *Input, s *casm.OfferSubscription, owner *Record, individual *individual) *Record {
 	d.uniqueExternalID(casm.KindOfferSubscription, s.ExternalID, uuid.Nil)
 	from := s.State.StateValidFrom
 	if from == 0 {
@@ -33,11 +34,13 @@ func (d *Decision) newSubscription(in *Input, s *casm.OfferSubscription, owner *
 		}
 		s.ParentOfferSubscription = refOf(parent)
 	}
-	version := d.offerVersion(in, s, from)
+	s.Individual = individual != nil
+	version := d.offerVersion(in, s, owner, from, individual)
 	if len(d.Violations) > 0 {
 		return nil
 	}
 	ref := refOf(owner)
+	s.Customer, s.Account, s.Subscriber = casm.Ref{}, casm.Ref{}, casm.Ref{}
 	switch owner.Kind() {
 	case casm.KindCustomer:
 		s.Customer = ref
@@ -52,7 +55,7 @@ func (d *Decision) newSubscription(in *Input, s *casm.OfferSubscription, owner *
 }
 
 // offerVersion chooses the offer's version and resolves its services.
-func (d *Decision) offerVersion(in *Input, s *casm.OfferSubscription, from casm.Time) *casm.OfferVersion {
+func (d *Decision) offerVersion(in *Input, s *casm.OfferSubscription, owner *Record, from casm.Time, individual *individual) *casm.OfferVersion {
 	if !d.configured("offers", s.Offer, "/offer") {
 		return nil
 	}
@@ -71,22 +74,24 @@ func (d *Decision) offerVersion(in *Input, s *casm.OfferSubscription, from casm.
 		d.refuse(casm.NotConfigured, "/offer", "the product %s of the offer %s is not configured", offer.Product, s.Offer)
 		return nil
 	}
-	var individual []string
+	d.checkIndividual(s.Offer, product, version, individual)
 	for _, service := range version.Services {
-		if service.Individual {
-			individual = append(individual, service.Service)
-			continue
-		}
 		kind := casm.ServiceKind(product.Service(service.Service).Kind)
-		attributes := kind.Resolve(nil, service.Attributes)
-		if attributes.Text("chargeAt") == "SUBSCRIBER_ANNIVERSARY" && in.Operation.Subject != casm.KindSubscriber {
-			d.refuse(casm.InvalidValue, "/offer", "the service %s is charged at the subscriber's anniversary; the offer can be subscribed on a subscriber only", service.Service)
+		given, at := individual.of(service.Service)
+		attributes := kind.Resolve(given, service.Attributes)
+		if service.Individual && individual != nil {
+			d.checkGiven(kind, service.Service, given, attributes, at)
+		} else {
+			at = ""
+		}
+		if attributes.Text("chargeAt") == "SUBSCRIBER_ANNIVERSARY" && owner.Kind() != casm.KindSubscriber {
+			place := "/offer"
+			if given["chargeAt"] != nil {
+				place = at + "/chargeAt"
+			}
+			d.refuse(casm.InvalidValue, place, "the service %s is charged at the subscriber's anniversary, which only a subscription on a subscriber has", service.Service)
 		}
 		s.Services = append(s.Services, casm.Service{Service: service.Service, Kind: kind.Kind, Attributes: attributes})
-	}
-	if individual != nil {
-		d.refuse(casm.IndividualRequired, "/offer", "the services %s are individual; use createIndividualOfferSubscription", strings.Join(individual, ", "))
-		return nil
 	}
 	return version
 }

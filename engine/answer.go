@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"casm"
@@ -100,7 +101,7 @@ func (b *batch) buildAnswer(j *job, s *step, d *command.Decision, payload *comma
 	if b.source.err != nil {
 		return b.source.err
 	}
-	changes := result.transaction.Changes
+	changes := slices.DeleteFunc(slices.Clone(result.transaction.Changes), func(c store.Change) bool { return c.Threshold != 0 })
 	answer := &Answer{ETag: note.ETag}
 	answer.Body = appendAnswer(&result.transaction, j.dryRun, payload.Kind(), body, views, changes[:min(len(changes), maxImpacted)], len(changes))
 	result.answer = answer

@@ -101,6 +101,13 @@ type ResourceQuery struct {
 	AsOf            casm.Time
 }
 
+// BalanceQuery asks for the balances of a subscription.
+type BalanceQuery struct {
+	casm.Ref
+	Service string // "" for all
+	AsOf    casm.Time
+}
+
 // HistoryQuery asks for an entity's business transactions, newest first.
 type HistoryQuery struct {
 	Kind casm.Kind

@@ -358,11 +358,16 @@ func (r *decided) encode() error {
 			return err
 		}
 		r.docs = append(r.docs, doc)
-		r.transaction.Changes = append(r.transaction.Changes, store.Change{
+		row := store.Change{
 			Key:     store.Key{Kind: c.After.Kind(), RefID: c.After.ID()},
 			Version: c.After.Base().Version, Customer: c.After.Customer, Event: c.Event,
 			Lines: linesOf(c.Lines), At: changedAt(c.After, r.transaction.At), Doc: doc,
-		})
+		}
+		r.transaction.Changes = append(r.transaction.Changes, row)
+		for _, threshold := range c.Thresholds {
+			row.Event, row.Lines, row.Threshold = command.EventThresholdReached, 0, threshold
+			r.transaction.Changes = append(r.transaction.Changes, row)
+		}
 	}
 	return nil
 }

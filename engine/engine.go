@@ -307,6 +307,9 @@ func (e *Engine) commitLoop(ctx context.Context) {
 // limit. A lone one is taken at once: there is no timer. Due changes go along
 // in jobs of at most a quarter of a batch, one at a time.
 func (e *Engine) gather(ctx context.Context) []*job {
+	if ctx.Err() != nil { // what waits is refused, not taken by chance
+		return nil
+	}
 	var jobs []*job
 	select {
 	case j := <-e.queue:

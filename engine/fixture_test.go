@@ -39,7 +39,7 @@ func (f *fixture) now() time.Time {
 // advance moves the clock.
 func (f *fixture) advance(d time.Duration) { f.offset.Add(int64(d)) }
 
-func newFixture(t testing.TB, start bool) *fixture {
+func newFixture(t testing.TB, start bool, options ...func(*engine.Options)) *fixture {
 	t.Helper()
 	f := &fixture{TB: t}
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casm.db"), sqlite.Options{Now: f.now})
@@ -47,7 +47,11 @@ func newFixture(t testing.TB, start bool) *fixture {
 		t.Fatal(err)
 	}
 	f.store = s
-	e, err := engine.New(t.Context(), engine.Options{Store: s})
+	o := engine.Options{Store: s}
+	for _, option := range options {
+		option(&o)
+	}
+	e, err := engine.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

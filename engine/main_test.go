@@ -1,9 +1,20 @@
 package engine_test
 
 import (
+	"flag"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// slow is how many times slower than usual the program runs.
+var slow = 1
+
+func TestMain(m *testing.M) {
+	// What a run by hand gives, go test ./engine -rapid.checks=1000, wins.
+	if err := flag.Set("rapid.checks", strconv.Itoa(max(60/slow, 10))); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -94,7 +94,7 @@ func (d *drawing) confirmOrCancel() op {
 	if d.chance(40, "cancel") {
 		return d.update(kind, "cancel"+change(kind)+"State", nil, nil, func(i int, _ map[string]int) []string {
 			return planned(i, func(j int) { m.es[j].plan = nil })
-		})
+		}, hasPlan)
 	}
 	from := d.when(30)
 	var pairs []string
@@ -115,10 +115,12 @@ func (d *drawing) confirmOrCancel() op {
 				m.takeEffect(j, p)
 			}
 		})
-	})
+	}, hasPlan)
 }
 
-var values = map[string][]string{"msisdn": {"491700000001", "491700000002", "491700000003"}, "ipV4": {"10.0.0.1", "10.0.0.2"}}
+func hasPlan(e ent) bool { return e.plan != nil }
+
+var values = map[string][]string{"msisdn": {"491700000001", "491700000002", "491700000003", "491700000004", "491700000005"}, "ipV4": {"10.0.0.1", "10.0.0.2"}}
 
 func (d *drawing) resource() op {
 	m := d.m
@@ -126,6 +128,10 @@ func (d *drawing) resource() op {
 	value := pick(d, "value", values[typ]...)
 	pairs := []string{"resourceType", quoted(typ), "resource", quoted(value)}
 	payload := -1
+	holds := func(value string) func(ent) bool {
+		h := m.holder(typ, value)
+		return func(e ent) bool { return h >= 0 && e.id != "" && e.id == m.es[m.es[h].up].id }
+	}
 	var o op
 	switch pick(d, "verb", "create", "swap", "end") {
 	case "create":
@@ -150,7 +156,7 @@ func (d *drawing) resource() op {
 			}
 			m.es[payload].ended = true
 			return nil
-		})
+		}, holds(value))
 	default:
 		old := pick(d, "old value", values[typ]...)
 		o = d.update(casm.KindSubscriber, "swapSubscriberResource", append(pairs, "swapResource", quoted(old)), nil, func(i int, _ map[string]int) (codes []string) {
@@ -169,7 +175,7 @@ func (d *drawing) resource() op {
 				payload = m.add(ent{kind: casm.KindSubscriberResource, typ: typ, value: value, up: i, customer: m.es[i].customer, parent: -1})
 			}
 			return codes
-		})
+		}, holds(old))
 	}
 	return op{o.id, o.body, func() (int, []string) {
 		_, codes := o.apply()
@@ -235,7 +241,7 @@ func (d *drawing) billCycle() op {
 			}
 			then(&m.es[i], i)
 			return nil
-		})
+		}, func(e ent) bool { return e.cyclePlan != nil })
 	}
 	switch pick(d, "bill cycle", "update", "update", "cancel", "perform") {
 	case "cancel":

@@ -14,9 +14,10 @@ import (
 // finish records what is due and looks whether everything that is kept fits.
 func (w *world) finish() {
 	f := w.fixture
+	w.compare(true)
 	w.record()
 	for _, s := range w.shown {
-		if _, text := w.full(s.kind, s.id, s.at); text != s.text {
+		if _, text := w.full(s.kind, s.id, s.at, allFlags[s.kind]); text != s.text {
 			f.Errorf("%v %s as of %v\n  is %s\nwas %s", s.kind, s.id, s.at, text, s.text)
 		}
 	}

@@ -41,13 +41,20 @@ func (d *drawing) chance(percent int, label string) bool {
 	return number.Draw(d.T, label)%100 >= 100-percent
 }
 
-// some draws a reference to an entity of the kind; it may not resolve.
-func (d *drawing) some(kind casm.Kind) ref {
-	var of []int
+// some draws a reference to an entity of the kind, mostly one that fits if
+// there is any; it may not resolve.
+func (d *drawing) some(kind casm.Kind, fits ...func(ent) bool) ref {
+	var of, fitting []int
 	for i, e := range d.m.es {
 		if e.kind == kind && e.typ == "" && (e.id != "" || e.ext != "") {
 			of = append(of, i)
+			if len(fits) > 0 && fits[0](e) {
+				fitting = append(fitting, i)
+			}
 		}
+	}
+	if len(fitting) > 0 && d.chance(75, "one that fits") {
+		of = fitting
 	}
 	if len(of) == 0 || d.chance(2, "any name") {
 		return ref{kind: kind, ext: d.external()}
@@ -208,7 +215,7 @@ func (d *drawing) createSubscriber() op {
 	ext := d.newExternal()
 	state, set := d.initialState()
 	account := d.some(casm.KindAccount)
-	value := pick(d, "resource", "", "491700000001", "491700000002", "491700000003")
+	value := pick(d, "resource", append(values["msisdn"], "", "")...)
 	return op{"createSubscriber", members("externalId", quoted(ext), "state", state, "account", account.json(m), "primaryResource", quoted(value)), func() (int, []string) {
 		at, codes := m.resolve(map[string]ref{"account": account})
 		if codes != nil {
@@ -275,9 +282,9 @@ func (d *drawing) subscribe() op {
 }
 
 // update draws a change of what is named in member by its reference.
-func (d *drawing) update(kind casm.Kind, operation string, pairs []string, more map[string]ref, apply func(i int, at map[string]int) []string) op {
+func (d *drawing) update(kind casm.Kind, operation string, pairs []string, more map[string]ref, apply func(i int, at map[string]int) []string, fits ...func(ent) bool) op {
 	m := d.m
-	subject := d.some(kind)
+	subject := d.some(kind, fits...)
 	refs := map[string]ref{kind.Member(): subject}
 	for member, r := range more {
 		refs[member] = r

@@ -347,3 +347,37 @@ func (e *Engine) ReadResources(ctx context.Context, q ResourceQuery) (answer *An
 	})
 	return answer, err
 }
+
+// ReadBalances reads the balances of a subscription, expired ones included:
+// {"items": […]}, or with a service the one balance. Errors as of Read, and
+// no_such_balance.
+func (e *Engine) ReadBalances(ctx context.Context, q BalanceQuery) (answer *Answer, err error) {
+	err = e.store.View(ctx, func(r store.Reader) error {
+		x, err := e.reading(ctx, r, q.AsOf, needsOfRef(casm.KindOfferSubscription, q.Ref))
+		if err != nil {
+			return err
+		}
+		s, err := x.find(casm.KindOfferSubscription, q.Ref)
+		if err != nil {
+			return err
+		}
+		list, err := x.below(s, casm.KindBalance, false)
+		if err != nil {
+			return err
+		}
+		answer = &Answer{ETag: s.Base().Version}
+		if q.Service == "" {
+			items, err := x.documents(list)
+			answer.Body = append(append([]byte(`{"items":`), items...), '}')
+			return err
+		}
+		for _, b := range list {
+			if b.Entity.(*casm.Balance).Service == q.Service {
+				answer.Body, err = x.document(b)
+				return err
+			}
+		}
+		return casm.Violations{{Code: casm.NoSuchBalance, Pointer: "service", Detail: "the subscription has no balance of this service"}}
+	})
+	return answer, err
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 
 	"casm"
 	"casm/command"
@@ -21,13 +22,21 @@ type source struct {
 	reader  store.Reader
 	records map[store.Key]*command.Record // nil: known not to exist
 	claims  map[store.ClaimKey]uuid.UUID  // the zero id: known to be free
-	err     error
+	// children is what was read below entities: it cannot change under a reader.
+	children map[childKey][]*command.Record
+	err      error
+}
+
+type childKey struct {
+	of   uuid.UUID
+	kind casm.Kind
 }
 
 func newSource(ctx context.Context, reader store.Reader) *source {
 	return &source{
 		ctx: ctx, reader: reader,
 		records: map[store.Key]*command.Record{}, claims: map[store.ClaimKey]uuid.UUID{},
+		children: map[childKey][]*command.Record{},
 	}
 }
 
@@ -54,6 +63,29 @@ func (s *source) take(needs store.Needs, l *store.Loaded) {
 	}
 	for _, k := range needs.Claims {
 		s.claims[k] = l.Claims[k]
+		s.noteParts(store.Key{Kind: k.Kind(), RefID: l.Claims[k]})
+	}
+	for _, k := range needs.Entities {
+		s.noteParts(k)
+	}
+	for i := range l.Entities {
+		e := &l.Entities[i]
+		key := childKey{e.Superior, e.Kind}
+		if list, whole := s.children[key]; whole && e.State != casm.Deactivated {
+			if r := s.records[e.Key]; !slices.Contains(list, r) {
+				s.children[key] = append(list, r)
+			}
+		}
+	}
+}
+
+// noteParts notes that the parts of a named entity were loaded with it.
+func (s *source) noteParts(k store.Key) {
+	if parts := store.PartsOf(k.Kind); parts != 0 && k.RefID != uuid.Nil {
+		key := childKey{k.RefID, parts}
+		if _, known := s.children[key]; !known {
+			s.children[key] = nil
+		}
 	}
 }
 
@@ -115,6 +147,10 @@ const childPage = 1000
 
 // Children implements command.View.
 func (s *source) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
+	key := childKey{of, kind}
+	if list, known := s.children[key]; known {
+		return list
+	}
 	var out []*command.Record
 	skip := kind != casm.KindAccount && kind != casm.KindSubscriber // below those there may be more
 	q := store.ChildQuery{Of: of, Kind: kind, SkipDeactivated: skip, Limit: childPage}
@@ -136,6 +172,7 @@ func (s *source) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
 			out = append(out, r)
 		}
 		if len(page) < childPage {
+			s.children[key] = out
 			return out
 		}
 		q.After = page[len(page)-1].RefID

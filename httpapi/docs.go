@@ -102,7 +102,7 @@ func docsOf(e *endpoint) docsEndpoint {
 		d.Access = string(e.Permission)
 	}
 	for _, p := range e.Params {
-		d.Query = append(d.Query, docsMember{Name: p.Name, Type: paramType(p), Doc: p.Doc})
+		d.Query = append(d.Query, docsMember{Name: p.Name, Type: paramType(p), Doc: p.Doc, Required: p.Required})
 	}
 	if e.Request != nil {
 		d.Members = membersOf(e.Request, request)

@@ -80,6 +80,18 @@ func buildEndpoints() []*endpoint {
 		Summary: "Reads the resources of a subscriber.", Permission: command.ReadEntities, Params: resourceParams,
 		Answer: answer{Schema: "SubscriberResourceItems", ETag: true}, serve: readResources,
 	})
+	for _, b := range []struct {
+		path, id, summary, schema string
+		params                    []param
+	}{
+		{"/balance/read", "readSubscriptionBalance", "Reads the balance of one service of a subscription.", "Balance", balanceParams},
+		{"/balances/read", "readSubscriptionBalances", "Reads the balances of a subscription, expired ones included.", "BalanceItems", balancesParams},
+	} {
+		list = append(list, &endpoint{
+			Method: http.MethodGet, Path: "/v1/casm/subscriptions" + b.path, ID: b.id, Tag: "Subscriptions", Summary: b.summary,
+			Permission: command.ReadEntities, Params: b.params, Answer: answer{Schema: b.schema, ETag: true}, serve: readBalances,
+		})
+	}
 	for _, c := range casm.Collections {
 		if !c.Internal {
 			list = append(list, configEndpoints(c)...)

@@ -68,7 +68,7 @@ func operationObject(s *schemas, e *endpoint) *object {
 		params = append(params, parameter("path", p, true))
 	}
 	for _, p := range e.Params {
-		params = append(params, parameter("query", p, false))
+		params = append(params, parameter("query", p, p.Required))
 	}
 	if e.IfMatch {
 		params = append(params, parameter("header", param{Name: ifMatchHeader, Type: casm.TypeString, Doc: `The version, such as "3", that the named entity or item must have.`}, false))
@@ -276,6 +276,7 @@ func answerSchemas(s *schemas) {
 		return obj("type", "object", "required", []string{"items"}, "properties", obj("items", obj("type", "array", "items", of)))
 	}
 	s.named.set("SubscriberResourceItems", items(s.ref("SubscriberResource")))
+	s.named.set("BalanceItems", items(s.ref("Balance")))
 	for _, c := range casm.Collections {
 		if !c.Internal {
 			s.named.set(c.Object.Name+"Items", items(s.name(c.Object.Name, c.Object, reply)))

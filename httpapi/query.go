@@ -21,6 +21,7 @@ type param struct {
 	Min, Max  int64     // of an integer
 	Default   int64     // of an integer
 	Enum      []string
+	Required  bool
 	Repeated  bool   // may stand several times: any of its values will do
 	Prefix    string // stands for all names that begin so
 }
@@ -203,6 +204,11 @@ func (p *param) checkText(text string, v *casm.Violations) bool {
 func (x *exchange) query(check func(values, *casm.Violations)) (values, bool) {
 	var v casm.Violations
 	got := x.readQuery(&v)
+	for _, p := range x.endpoint.Params {
+		if p.Required && !got.has(p.Name) && !hasAt(v, p.Name) {
+			v.Add(casm.Required, p.Name, "%s is missing: %s", p.Name, p.Doc)
+		}
+	}
 	if check != nil {
 		check(got, &v)
 	}

@@ -134,6 +134,24 @@ func readResources(s *Server, x *exchange) {
 	}))
 }
 
+// balanceParams are those of readSubscriptionBalance, which needs the first,
+// balancesParams of readSubscriptionBalances.
+var (
+	balanceParams  = append([]param{{Name: "service", Type: casm.TypeString, Required: true, Doc: "Code of the product's service that granted the balance."}}, balancesParams...)
+	balancesParams = []param{refIDParam, externalIDParam, asOfParam}
+)
+
+// readBalances serves the balances of a subscription, or that of one service.
+func readBalances(s *Server, x *exchange) {
+	q, ok := x.query(checkNamed)
+	if !ok {
+		return
+	}
+	x.answerRead(s.engine.ReadBalances(x.context(), engine.BalanceQuery{
+		Ref: ref(q), Service: q["service"].text, AsOf: q["asOf"].time,
+	}))
+}
+
 var historyParams = []param{refIDParam, externalIDParam, limitParam, cursorParam}
 
 // history serves the business transactions of an entity.

@@ -25,6 +25,7 @@ type Engine interface {
 	Batch(ctx context.Context, w engine.BatchWrite) (*engine.Answer, error)
 	Read(ctx context.Context, q engine.Query) (*engine.Answer, error)
 	ReadResources(ctx context.Context, q engine.ResourceQuery) (*engine.Answer, error)
+	ReadBalances(ctx context.Context, q engine.BalanceQuery) (*engine.Answer, error)
 	History(ctx context.Context, q engine.HistoryQuery) (items []byte, next int64, err error)
 	List(ctx context.Context, q engine.ListQuery) (items []byte, next *store.Cursor, err error)
 	Config(ctx context.Context) (*casm.Snapshot, error)

@@ -20,10 +20,8 @@ import (
 // Headers of CloudEvents 1.0 in binary mode, as its NATS binding spells them.
 const (
 	headerSpecVersion  = "ce-specversion"
-	headerType         = "ce-type"
 	headerSource       = "ce-source"
 	headerSubject      = "ce-subject"
-	headerTime         = "ce-time"
 	headerContentType  = "ce-datacontenttype"
 	headerPartitionKey = "ce-partitionkey"
 )
@@ -47,13 +45,22 @@ func Message(e store.Entry, epoch int64, source string) stream.Message {
 		{Name: headerSpecVersion, Value: "1.0"},
 		{Name: stream.HeaderID, Value: m.ID},
 		{Name: headerSource, Value: source},
-		{Name: headerType, Value: "casm." + m.Code + "." + m.Event + ".v1"},
+		{Name: stream.HeaderType, Value: "casm." + m.Code + "." + m.Event + ".v1"},
 		{Name: headerSubject, Value: e.RefID.String()},
-		{Name: headerTime, Value: e.At.String()},
+		{Name: stream.HeaderTime, Value: e.At.String()},
 		{Name: headerContentType, Value: "application/json"},
 		{Name: headerPartitionKey, Value: m.Key},
 		{Name: stream.HeaderPosition, Value: e.Position.String()},
 		{Name: stream.HeaderEpoch, Value: strconv.FormatInt(epoch, 10)},
+	}
+	t := &e.Transaction
+	for _, h := range []stream.Header{{Name: stream.HeaderRequestID, Value: t.RequestID}, {Name: stream.HeaderActor, Value: t.Actor}} {
+		if h.Value != "" {
+			m.Headers = append(m.Headers, h)
+		}
+	}
+	if t.At != e.At {
+		m.Headers = append(m.Headers, stream.Header{Name: stream.HeaderTransactionTime, Value: t.At.String()})
 	}
 	return m
 }

@@ -249,8 +249,22 @@ type Needs struct {
 	// Claims are looked up, and the entities that hold them loaded as if named in Entities.
 	Claims []ClaimKey
 	// Entities are loaded with all above them (the chain of Superior, the
-	// Customer) and their Link with all above it.
+	// Customer) and their Link with all above it. A subscriber that is named
+	// comes with its resources, a subscription with its balances, without what
+	// is DEACTIVATED.
 	Entities []Key
+}
+
+// PartsOf returns the kind of the parts that come with a named entity of the
+// kind, or 0.
+func PartsOf(kind casm.Kind) casm.Kind {
+	switch kind {
+	case casm.KindSubscriber:
+		return casm.KindSubscriberResource
+	case casm.KindOfferSubscription:
+		return casm.KindBalance
+	}
+	return 0
 }
 
 // Empty reports whether nothing is named.

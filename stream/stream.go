@@ -6,6 +6,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"time"
 
 	"casm"
 )
@@ -19,8 +20,18 @@ const (
 	// log's epoch: from the last message a relay knows where to go on.
 	HeaderPosition = "Casm-Position"
 	HeaderEpoch    = "Casm-Epoch"
+	// HeaderRequestID and HeaderActor carry what the feed tells of the
+	// transaction beside; HeaderTransactionTime its time, where it is not
+	// HeaderTime.
+	HeaderRequestID       = "Casm-Request-Id"
+	HeaderActor           = "Casm-Actor"
+	HeaderTransactionTime = "Casm-Transaction-Time"
 	// HeaderID is the CloudEvents id: unique per message, the same on redelivery.
 	HeaderID = "ce-id"
+	// HeaderType is the CloudEvents type, such as casm.customer.created.v1,
+	// HeaderTime when the version was recorded.
+	HeaderType = "ce-type"
+	HeaderTime = "ce-time"
 )
 
 // Message is one business transaction message, ready to be published.
@@ -76,5 +87,46 @@ type Target interface {
 	Adopt(ctx context.Context, tail Tail) error
 	// MaxBatch is how many messages one Publish takes.
 	MaxBatch() int
+	Close() error
+}
+
+// Delivery is a message as a subscriber gets it.
+type Delivery struct {
+	// Sequence is the stream's own: one more with each message of the stream.
+	Sequence uint64
+	// Pending is how many messages were behind it when it was delivered.
+	Pending uint64
+	Headers map[string][]string
+	Body    []byte
+}
+
+// Header returns a header's value, "" when there is none.
+func (d *Delivery) Header(name string) string {
+	if v := d.Headers[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// ErrNoMessage: the stream does not hold the message that was asked for.
+var ErrNoMessage = errors.New("stream: there is no such message")
+
+// Subscription is the place of one subscriber in a stream. It is for one
+// goroutine at a time.
+type Subscription interface {
+	// Tail reads where the stream ends; its Sequence is 0 when it is empty.
+	// ErrTailUnknown as of a Target.
+	Tail(ctx context.Context) (Tail, error)
+	// At reads the place of the message with a sequence, or ErrNoMessage.
+	At(ctx context.Context, sequence uint64) (Tail, error)
+	// Begin lets Fetch go on behind a sequence, whatever was acknowledged.
+	Begin(ctx context.Context, after uint64) error
+	// Fetch returns what has come, up to most messages in the order they came,
+	// and waits for the first; nothing when none comes within the time. After
+	// an error call Begin again.
+	Fetch(ctx context.Context, most int, wait time.Duration) ([]Delivery, error)
+	// Ack acknowledges all messages up to a sequence: they do not come again.
+	Ack(ctx context.Context, upTo uint64) error
+	// Close ends the subscription; the place is kept.
 	Close() error
 }

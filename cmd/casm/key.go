@@ -33,11 +33,12 @@ Examples:
   casm key revoke abcdefghijklmnop`
 }
 
-// administer calls fn with what administers the data folder.
-func (k *key) administer(ctx context.Context, to streams, fn func(app.Admin) error) error {
+// administer calls fn with what administers the data folder; create says
+// whether to begin one that holds nothing yet.
+func (k *key) administer(ctx context.Context, create bool, to streams, fn func(app.Admin) error) error {
 	// What is refused is told as an error; who did what stands in the history of the keys.
 	log := slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	return app.Administer(ctx, k.Data.Data, app.Actor(), log, fn)
+	return app.Administer(ctx, k.Data.Data, app.Actor(), create, log, fn)
 }
 
 type createKey struct {
@@ -63,7 +64,7 @@ func (c *createKey) Run(ctx context.Context, k *key, to streams) error {
 	if err != nil {
 		return err
 	}
-	return k.administer(ctx, to, func(a app.Admin) error {
+	return k.administer(ctx, true, to, func(a app.Admin) error {
 		key, err := a.CreateKey(ctx, auth.NewKey{
 			Name: c.Name, Permissions: append(c.Permission, c.Role...), Expires: expires, RateLimit: c.Rate,
 		})
@@ -103,7 +104,7 @@ func (listKeys) Help() string { return "Example:\n\n  casm key list --data /var/
 
 // Run lists the keys.
 func (listKeys) Run(ctx context.Context, k *key, to streams) error {
-	return k.administer(ctx, to, func(a app.Admin) error {
+	return k.administer(ctx, false, to, func(a app.Admin) error {
 		keys, err := a.Keys(ctx)
 		if err != nil {
 			return err
@@ -151,7 +152,7 @@ func (revokeKey) Help() string { return "Example:\n\n  casm key revoke abcdefghi
 
 // Run revokes a key.
 func (r *revokeKey) Run(ctx context.Context, k *key, to streams) error {
-	return k.administer(ctx, to, func(a app.Admin) error {
+	return k.administer(ctx, false, to, func(a app.Admin) error {
 		if err := a.RevokeKey(ctx, r.Code); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -16,7 +17,24 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(2 * time.Minute),
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
 	})
+}
+
+// waitFor is a script's command that waits until a file is there, such as the
+// socket of a server that is started in the background.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfor FILE")
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not there after 30 s", args[0])
+		}
+	}
 }
 
 func TestParseExpiry(t *testing.T) {

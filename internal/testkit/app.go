@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -81,6 +82,7 @@ func FreePort(t testing.TB) int {
 type App struct {
 	t    testing.TB
 	args []string
+	keys bool   // requests need an API key
 	Data string // folder of the data
 	URL  string // of the API, without a slash at the end
 	NATS string // URL of the broker
@@ -95,7 +97,36 @@ type App struct {
 // may follow.
 func NewApp(t testing.TB, args ...string) *App {
 	t.Helper()
-	a := &App{t: t, Data: t.TempDir(), args: args}
+	return newApp(&App{t: t, args: args})
+}
+
+// NewKeyedApp is NewApp without --dev: requests need an API key, which Key
+// makes. Its broker is shut.
+func NewKeyedApp(t testing.TB, args ...string) *App {
+	t.Helper()
+	return newApp(&App{t: t, args: args, keys: true})
+}
+
+// Key makes an API key with the arguments of casm key create, such as --role
+// Reader, and returns it.
+func (a *App) Key(name string, args ...string) string {
+	a.t.Helper()
+	args = append([]string{"key", "create", "--data", a.Data, "--name", name}, args...)
+	out, err := exec.Command(Binary(a.t), args...).Output()
+	if err != nil {
+		a.t.Fatalf("casm %v: %v", args, err)
+	}
+	words := strings.Fields(string(out))
+	if len(words) == 0 {
+		a.t.Fatalf("casm %v printed nothing", args)
+	}
+	return words[len(words)-1]
+}
+
+func newApp(a *App) *App {
+	a.t.Helper()
+	t := a.t
+	a.Data = t.TempDir()
 	a.URL = fmt.Sprintf("http://127.0.0.1:%d", FreePort(t))
 	a.NATS = fmt.Sprintf("nats://127.0.0.1:%d", FreePort(t))
 	a.Start()
@@ -116,10 +147,14 @@ func (a *App) Start() {
 	if a.log == nil {
 		a.log = &syncBuffer{}
 	}
-	args := append([]string{
-		"serve", "--dev", "--demo", "--data", a.Data,
+	args := []string{
+		"serve", "--demo", "--data", a.Data,
 		"--listen", a.URL[len("http://"):], "--nats-listen", a.NATS[len("nats://"):],
-	}, a.args...)
+	}
+	if !a.keys {
+		args = append(args, "--dev")
+	}
+	args = append(args, a.args...)
 	a.cmd = exec.Command(Binary(a.t), args...)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	if err := a.cmd.Start(); err != nil {

@@ -44,5 +44,19 @@ func Config() []command.ConfigEdit {
 			{Service: "data", Attributes: casm.Scalars{"grantedBalance": casm.Raw("1000"), "unitOfMeasure": casm.Raw(`"OCTET"`), "validity": casm.Raw("1"), "validityUnit": casm.Raw(`"MONTH"`)}},
 		},
 	}}}, "offer_code", "An offer")
+	add("taxes", &casm.Tax{Values: []casm.TaxValue{{Rate: 200000}}}, "vat", "VAT")
+	var all []casm.ProductService
+	var individual []casm.OfferService
+	for _, kind := range casm.Services {
+		service := casm.ProductService{Code: kind.Kind, Kind: kind.Kind}
+		all = append(all, service)
+		individual = append(individual, casm.OfferService{Service: kind.Kind, Individual: true})
+		add("products", &casm.Product{Services: []casm.ProductService{service}}, kind.Kind, kind.Name)
+		add("offers", &casm.Offer{Product: kind.Kind, Versions: []casm.OfferVersion{{
+			Version: 1, Currency: "EUR", Services: []casm.OfferService{{Service: kind.Kind, Individual: true}},
+		}}}, "own-"+kind.Kind, "Own "+kind.Name)
+	}
+	add("products", &casm.Product{Services: all}, "everything", "Everything")
+	add("offers", &casm.Offer{Product: "everything", Versions: []casm.OfferVersion{{Version: 1, Currency: "EUR", Services: individual}}}, "own-everything", "Own everything")
 	return edits
 }

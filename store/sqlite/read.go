@@ -87,14 +87,19 @@ func (r *reader) Load(ctx context.Context, needs store.Needs) (*store.Loaded, er
 		}
 		if key.Kind() != 0 {
 			found.add(holder)
+			found.named(holder, key.Kind())
 		}
 	}
 	for _, key := range needs.Entities {
 		if err := found.addKey(ctx, key); err != nil {
 			return nil, err
 		}
+		found.named(key.RefID, key.Kind)
 	}
 	if err := found.all(ctx); err != nil {
+		return nil, err
+	}
+	if err := found.parts(ctx); err != nil {
 		return nil, err
 	}
 	l.Entities = found.entities
@@ -114,7 +119,38 @@ type finder struct {
 	r        *reader
 	seen     map[uuid.UUID]bool
 	waiting  []uuid.UUID
+	whole    []store.Key // that come with their parts
 	entities []store.Entity
+}
+
+// named notes an entity that comes with its parts.
+func (f *finder) named(id uuid.UUID, kind casm.Kind) {
+	if id != none && store.PartsOf(kind) != 0 {
+		f.whole = append(f.whole, store.Key{Kind: kind, RefID: id})
+	}
+}
+
+// parts loads the parts of what was named.
+func (f *finder) parts(ctx context.Context) error {
+	done := make(map[uuid.UUID]bool, len(f.whole))
+	for _, key := range f.whole {
+		if done[key.RefID] || !f.seen[key.RefID] {
+			continue
+		}
+		done[key.RefID] = true
+		list, err := f.r.entities(ctx, "parts", `superior = ? AND kind = ? AND state <> 'DEACTIVATED' ORDER BY ref_id`,
+			func(a *args) { a.id(key.RefID); a.int(int64(store.PartsOf(key.Kind))) })
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if !f.seen[e.RefID] {
+				f.seen[e.RefID] = true
+				f.entities = append(f.entities, e)
+			}
+		}
+	}
+	return nil
 }
 
 func (f *finder) add(ids ...uuid.UUID) {

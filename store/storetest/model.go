@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"casm"
 	"casm/store"
@@ -178,7 +179,8 @@ func (r *round) entity(m *model) store.Entity {
 	all := m.sorted(func(store.Entity) bool { return true })
 	edit := func(e *store.Entity) {
 		e.State = rapid.SampledFrom([]string{"ACTIVE", "SUSPENDED", "DEACTIVATED"}).Draw(r.t, "state")
-		e.CustomName = rapid.StringN(0, 6, -1).Draw(r.t, "name")
+		// Without the character 0: clients cannot give it, and not every database takes it.
+		e.CustomName = strings.ReplaceAll(rapid.StringN(0, 6, -1).Draw(r.t, "name"), "\x00", "")
 		e.LookupKey = rapid.SampledFrom(r.names()).Draw(r.t, "key")
 		e.Due = casm.Time(rapid.IntRange(0, 5).Draw(r.t, "due"))
 		e.Doc = append(e.Doc, ' ')
