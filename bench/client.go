@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"time"
@@ -23,6 +24,7 @@ type client struct {
 	in      *bufio.Reader
 	buf     []byte
 	timeout time.Duration
+	renew   time.Time // when the connection's deadline is moved
 }
 
 // Target is the server to measure.
@@ -56,7 +58,7 @@ func (c *client) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.conn = conn
+	c.conn, c.renew = conn, time.Time{}
 	if c.in == nil {
 		c.in = bufio.NewReaderSize(nil, 4<<10)
 	}
@@ -96,8 +98,11 @@ func (c *client) post(ctx context.Context, path string, body []byte) (status int
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)
 	c.buf = append(b, body...)
-	if err := c.conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
-		return 0, err
+	if now := time.Now(); now.After(c.renew) { // a timer for each request would cost more than it tells
+		if err := c.conn.SetDeadline(now.Add(c.timeout)); err != nil {
+			return 0, err
+		}
+		c.renew = now.Add(c.timeout / 10)
 	}
 	if _, err := c.conn.Write(c.buf); err != nil {
 		return 0, err
@@ -105,27 +110,40 @@ func (c *client) post(ctx context.Context, path string, body []byte) (status int
 	return c.answer()
 }
 
+// answer reads one answer and passes over its body, or returns the start of
+// it as an error.
 func (c *client) answer() (int, error) {
-	r, err := http.ReadResponse(c.in, nil)
+	h, err := readHead(c.in)
 	if err != nil {
 		return 0, err
 	}
+	body := io.LimitReader(c.in, h.length)
+	if h.chunked {
+		body = httputil.NewChunkedReader(c.in)
+	}
 	var refused error
-	if r.StatusCode != http.StatusOK {
-		start, err := io.ReadAll(io.LimitReader(r.Body, 300))
+	if h.status != http.StatusOK {
+		start, err := io.ReadAll(io.LimitReader(body, 300))
 		if err != nil {
 			return 0, err
 		}
-		refused = fmt.Errorf("answered %s: %s", r.Status, start)
+		refused = fmt.Errorf("answered %d: %s", h.status, start)
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(r.Body, maxAnswer))
-	if err := errors.Join(err, r.Body.Close()); err != nil {
+	switch n, err := io.Copy(io.Discard, io.LimitReader(body, maxAnswer)); {
+	case err != nil:
 		return 0, err
+	case n == maxAnswer:
+		return 0, errors.New("an answer is too large")
 	}
-	if r.Close {
+	if h.chunked { // the reader stops before the line that ends the trailers
+		if _, err := c.in.Discard(2); err != nil {
+			return 0, err
+		}
+	}
+	if h.close {
 		c.close()
 	}
-	return r.StatusCode, refused
+	return h.status, refused
 }
 
 // maxAnswer bounds what is read of an answer.

@@ -180,6 +180,32 @@ func clearPrimary(s *casm.Snapshot, e ConfigEdit, changed map[casm.CodeRef]casm.
 	}
 }
 
+// Import returns the edits that make the collections given equal to the items
+// given, leaving what every installation holds and collections not given
+// (contract 5).
+func Import(s *casm.Snapshot, document map[string][]casm.ConfigItem) []ConfigEdit {
+	var edits []ConfigEdit
+	for _, c := range casm.Collections {
+		items, given := document[c.Path]
+		if !given || c.Internal {
+			continue
+		}
+		keep := map[string]bool{}
+		for i, item := range items {
+			keep[item.Base().Code] = true
+			edits = append(edits, ConfigEdit{
+				Collection: c, Code: item.Base().Code, Item: item, Pointer: "/" + c.Path + "/" + strconv.Itoa(i),
+			})
+		}
+		for _, item := range s.Items(c.Path) {
+			if code := item.Base().Code; !keep[code] && !slices.Contains(c.Builtin, code) {
+				edits = append(edits, ConfigEdit{Collection: c, Code: code, Pointer: "/" + c.Path})
+			}
+		}
+	}
+	return edits
+}
+
 // checkItem finds what is wrong with an item within the configuration that
 // would hold with it.
 func checkItem(next *casm.Snapshot, e ConfigEdit, before casm.ConfigItem, v *casm.Violations) {

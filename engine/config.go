@@ -11,15 +11,24 @@ import (
 
 // configJob is a change of configuration that waits for the committer.
 type configJob struct {
-	edits  []command.ConfigEdit
-	dryRun bool
+	edits func(*casm.Snapshot) []command.ConfigEdit
 }
 
 // EditConfig applies edits to the configuration, all or none, and returns what
 // changed. Errors: casm.Violations and those of Write. A write begun after it
 // returned sees the new configuration.
 func (e *Engine) EditConfig(ctx context.Context, actor string, dryRun bool, edits []command.ConfigEdit) ([]command.ConfigChange, error) {
-	out, err := e.do(ctx, &job{actor: actor, dryRun: dryRun, config: &configJob{edits: edits, dryRun: dryRun}})
+	return e.editConfig(ctx, actor, dryRun, func(*casm.Snapshot) []command.ConfigEdit { return edits })
+}
+
+// ImportConfig makes the collections of a document, by path, equal to it, all
+// or nothing, and returns what changed (contract 5). Errors as of EditConfig.
+func (e *Engine) ImportConfig(ctx context.Context, actor string, dryRun bool, document map[string][]casm.ConfigItem) ([]command.ConfigChange, error) {
+	return e.editConfig(ctx, actor, dryRun, func(s *casm.Snapshot) []command.ConfigEdit { return command.Import(s, document) })
+}
+
+func (e *Engine) editConfig(ctx context.Context, actor string, dryRun bool, edits func(*casm.Snapshot) []command.ConfigEdit) ([]command.ConfigChange, error) {
+	out, err := e.do(ctx, &job{actor: actor, dryRun: dryRun, config: &configJob{edits}})
 	if err == nil && len(out.errs) > 0 {
 		err = out.errs[0]
 	}
@@ -39,7 +48,7 @@ func (e *Engine) ConfigHistory(ctx context.Context, ref casm.CodeRef, limit int)
 // batch sees it.
 func (b *batch) runConfig(j *job) outcome {
 	now := b.tick()
-	out, v := command.DecideConfig(b.config, j.config.edits, b.uses, b.lastVersion)
+	out, v := command.DecideConfig(b.config, j.config.edits(b.config), b.uses, b.lastVersion)
 	if b.source.err != nil {
 		return outcome{err: b.source.err}
 	}
@@ -118,7 +127,7 @@ func (e *Engine) addBuiltin(ctx context.Context) error {
 	if len(edits) == 0 {
 		return nil
 	}
-	j := &job{actor: "system", config: &configJob{edits: edits}, done: make(chan outcome, 1)}
+	j := &job{actor: "system", config: &configJob{func(*casm.Snapshot) []command.ConfigEdit { return edits }}, done: make(chan outcome, 1)}
 	outcomes, err := e.commitOnce(ctx, []*job{j})
 	if err == nil && len(outcomes[0].errs) > 0 {
 		err = outcomes[0].errs[0]

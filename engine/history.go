@@ -170,9 +170,9 @@ type historyItem struct {
 
 // Difference is one member that changed between two versions.
 type Difference struct {
-	Pointer string         `json:"pointer"`
-	From    jsontext.Value `json:"from,omitzero"`
-	To      jsontext.Value `json:"to,omitzero"`
+	Pointer string         `json:"pointer" doc:"Which member: a JSON pointer."`
+	From    jsontext.Value `json:"from,omitzero" doc:"What it was; absent: it was not there."`
+	To      jsontext.Value `json:"to,omitzero" doc:"What it is; absent: it is gone."`
 }
 
 // History returns an entity's business transactions, newest first, as a JSON
@@ -261,4 +261,19 @@ func flatten(pointer string, value jsontext.Value, into map[string]jsontext.Valu
 		}
 	}
 	return nil
+}
+
+// ConfigDifferences returns the members that a change of configuration changed.
+func ConfigDifferences(c command.ConfigChange) ([]Difference, error) {
+	docs := [2][]byte{[]byte("{}"), []byte("{}")}
+	for i, item := range []casm.ConfigItem{c.Before, c.After} {
+		if item == nil {
+			continue
+		}
+		var err error
+		if docs[i], err = casm.EncodeItem(item); err != nil {
+			return nil, err
+		}
+	}
+	return differences(docs[0], docs[1])
 }

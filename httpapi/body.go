@@ -37,6 +37,12 @@ func release(b *bytes.Buffer) {
 // the second and third of contract rule 2's checks. The buffer goes back with
 // release.
 func (x *exchange) body(most int64) (*bytes.Buffer, bool) {
+	return x.bodyOf(most, isJSON, "send JSON in UTF-8, with the header Content-Type: application/json and no Content-Encoding")
+}
+
+// bodyOf is body for another media type; what is wrong with one is answered
+// with what would be right.
+func (x *exchange) bodyOf(most int64, accepts func(http.Header) bool, right string) (*bytes.Buffer, bool) {
 	b := buffers.Get().(*bytes.Buffer)
 	// What follows a refused body on the connection is not read: MaxBytesReader closes it.
 	in := http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
@@ -57,8 +63,8 @@ func (x *exchange) body(most int64) (*bytes.Buffer, bool) {
 		x.refuseOne(casm.TooLarge, "", "the body is larger than %d MiB; send less at once", most>>20)
 	case err != nil:
 		x.unreadable(err)
-	case !isJSON(x.r.Header):
-		x.refuseOne(casm.NotJSON, "Content-Type", "send JSON in UTF-8, with the header Content-Type: application/json and no Content-Encoding")
+	case !accepts(x.r.Header):
+		x.refuseOne(casm.NotJSON, "Content-Type", "%s", right)
 	default:
 		return b, true
 	}

@@ -97,6 +97,7 @@ func buildEndpoints() []*endpoint {
 			list = append(list, configEndpoints(c)...)
 		}
 	}
+	list = append(list, documentEndpoints()...)
 	return append(list, otherEndpoints()...)
 }
 

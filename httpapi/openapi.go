@@ -184,7 +184,7 @@ func (e *endpoint) problems() []int {
 	}
 	changes := !isRead(e.Method)
 	config := e.Tag == tagConfig
-	add(changes || len(e.Params) > 0, 400)
+	add(e.Tag != tagSystem, 400) // each refuses query parameters that it does not know
 	add(!e.Open, 401)
 	add(!e.Open && (e.Permission != "" || e.ID == "batch"), 403)
 	add(len(e.PathParams) > 0, 404)
@@ -282,6 +282,8 @@ func answerSchemas(s *schemas) {
 			s.named.set(c.Object.Name+"Items", items(s.name(c.Object.Name, c.Object, reply)))
 		}
 	}
+	s.named.set("ConfigurationDocument", obj("type", "object", "description", "A member per collection under its path name, each a list of items by code, without versions."))
+	s.name("ImportAnswer", casm.Describe[importAnswer](), reply)
 	s.named.set("ConfigHistory", items(s.name("ConfigVersion", casm.Describe[configVersion](), reply)))
 	s.named.set("Services", items(s.name("ServiceSpec", casm.Describe[casm.ServiceSpec](), reply)))
 	s.named.set("Feed", items(s.name("FeedItem", casm.Describe[feedItem](), reply)))

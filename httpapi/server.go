@@ -30,6 +30,7 @@ type Engine interface {
 	List(ctx context.Context, q engine.ListQuery) (items []byte, next *store.Cursor, err error)
 	Config(ctx context.Context) (*casm.Snapshot, error)
 	EditConfig(ctx context.Context, actor string, dryRun bool, edits []command.ConfigEdit) ([]command.ConfigChange, error)
+	ImportConfig(ctx context.Context, actor string, dryRun bool, document map[string][]casm.ConfigItem) ([]command.ConfigChange, error)
 	ConfigHistory(ctx context.Context, ref casm.CodeRef, limit int) ([]store.ConfigChange, error)
 	Committed() <-chan struct{}
 	View(ctx context.Context, fn func(store.Reader) error) error

@@ -65,8 +65,9 @@ func (l *load) Validate() error {
 	return nil
 }
 
-// rounds is into how many turns a measurement is divided when servers are compared.
-const rounds = 3
+// turn is how long servers are measured in turns when they are compared: short
+// enough that what else the machine does falls on all alike.
+const turn = 500 * time.Millisecond
 
 // contender is one server that is measured.
 type contender struct {
@@ -94,14 +95,14 @@ func (l *load) Run(ctx context.Context, to streams) (err error) {
 	return out.end()
 }
 
-// measure measures all contenders, in turns when there are several: so what
-// else the machine does falls on all alike.
+// measure measures all contenders, in turns when there are several.
 func (l *load) measure(ctx context.Context, out *loadReport, contenders []contender, r bench.Run) error {
 	results := make([]bench.Result, len(contenders))
 	turns := 1
 	if len(contenders) > 1 {
-		turns = rounds
-		r.Duration /= rounds
+		turns = max(1, int(r.Duration/turn))
+		r.Duration /= time.Duration(turns)
+		r.Warmup /= time.Duration(turns)
 	}
 	for range turns {
 		for i, c := range contenders {

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigDocument(t *testing.T) {
+	a := newDev(t)
+	yaml := []string{"Content-Type", "application/yaml"}
+	r := a.get("/v1/config/export").is(200)
+	document := string(r.Body)
+	if r.Header.Get("Content-Type") != "application/yaml" || !strings.Contains(document, "\n  - code: dfltActive\n") {
+		t.Fatalf("%v\n%s", r.Header, document)
+	}
+	same := a.post("/v1/config/import", document, yaml...).is(200)
+	if string(same.Body) != `{"changes":[]}` {
+		t.Errorf("%s", same.Body)
+	}
+	asJSON := a.get("/v1/config/export", "Accept", "application/json").is(200)
+	a.post("/v1/config/import", string(asJSON.Body)).is(200)
+
+	a.post("/v1/config/import", "gl-codes:\n  - {code: a, name: A}\n  - {code: b, name: B}\n", yaml...).is(200)
+	edit := "gl-codes:\n  - {code: b, name: Bee}\n  - {code: c, name: C}\ntaxes:\n  - {code: t, name: T, values: [{rate: 1, glCode: c}]}\n"
+	dry := a.post("/v1/config/import?dryRun=true", edit, yaml...).is(200)
+	for _, want := range []string{
+		`"dryRun":true`, `{"collection":"gl-codes","code":"a","change":"deleted"`, `"code":"b","change":"replaced","differences":[{"pointer":"/name","from":"B","to":"Bee"}]`,
+		`"code":"c","change":"created"`, `"collection":"taxes","code":"t","change":"created"`,
+	} {
+		if !strings.Contains(string(dry.Body), want) {
+			t.Errorf("%s is not in %s", want, dry.Body)
+		}
+	}
+	a.get("/v1/config/gl-codes/a").is(200)
+	real := a.post("/v1/config/import", edit, yaml...).is(200)
+	if strings.Replace(string(dry.Body), `"dryRun":true,`, "", 1) != string(real.Body) {
+		t.Errorf("dry %s\nreal %s", dry.Body, real.Body)
+	}
+	a.get("/v1/config/gl-codes/a").is(404)
+
+	// all or nothing, with pointers into the document
+	a.post("/v1/config/import", "gl-codes: []\ncharging-classes: [{code: x, name: X}]\n", yaml...).refuses(409, "in_use /gl-codes")
+	a.get("/v1/config/charging-classes/x").is(404)
+	a.post("/v1/config/import", "state-reasons: [{code: x, name: X}]\n", yaml...).refuses(400, "required /state-reasons/0/state")
+	a.post("/v1/config/import", "charging-classes: [{code: x, name: X, parent: y}]\n", yaml...).refuses(400, "not_configured /charging-classes/0/parent")
+	a.post("/v1/config/import", "currencies: [{code: USD, name: D, primary: true}, {code: CHF, name: F, primary: true}]\n", yaml...).
+		refuses(400, "invalid_value /currencies/1/primary")
+	a.post("/v1/config/import", "x: [", yaml...).refuses(400, "malformed_json")
+	a.post("/v1/config/import", "{}", "Content-Type", "text/plain").refuses(415, "not_json Content-Type")
+
+	// what every installation holds stays; sections refer to each other in any order
+	a.post("/v1/config/import", "bill-cycles: []\n", yaml...).is(200)
+	a.get("/v1/config/bill-cycles/monthly").is(200)
+}
+
+// TestImportMany imports 10,000 offers while requests go on; how long it takes
+// is BenchmarkImport's affair.
+func TestImportMany(t *testing.T) {
+	a := newDev(t)
+	var b strings.Builder
+	b.WriteString("products: [{code: p, name: P, services: [{code: s, kind: one-time-fee}]}]\noffers:\n")
+	for n := range 10_000 {
+		fmt.Fprintf(&b, "- {code: o%d, name: Offer %d, product: p, versions: [{version: 1, services: [{service: s, attributes: {charge: %d}}]}]}\n", n, n, n)
+	}
+	began := time.Now()
+	a.post("/v1/config/import", b.String(), "Content-Type", "application/yaml").is(200)
+	t.Logf("10,000 offers in %v", time.Since(began))
+	a.get("/v1/config/offers/o9999").is(200)
+}
