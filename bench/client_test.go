@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -141,7 +142,7 @@ func TestScenarios(t *testing.T) {
 					"update-one":      `"externalId":"id-0-0"`,
 					"update-each":     fmt.Sprintf(`"externalId":"id-%d-0"`, client),
 				}[name]
-				if !strings.Contains(body, want) {
+				if !json.Valid([]byte(body)) || !strings.Contains(body, want) {
 					t.Errorf("%s: %s has no %s", name, body, want)
 				}
 			}

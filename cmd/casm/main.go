@@ -19,11 +19,12 @@ import (
 
 // commandLine is the whole command line.
 type commandLine struct {
-	Serve   serve   `cmd:"" help:"Run a server: API, stream, relay, worker for planned changes."`
-	Key     key     `cmd:"" help:"Make, list and revoke API keys, of a running server or on its data folder."`
-	Load    load    `cmd:"" help:"Measure a server under load."`
-	OpenAPI openAPI `cmd:"" name:"openapi" help:"Print the API's description (OpenAPI 3.1)."`
-	Version version `cmd:"" help:"Print the version."`
+	Serve         serve         `cmd:"" help:"Run a server: API, stream, relay, worker for planned changes."`
+	Key           key           `cmd:"" help:"Make, list and revoke API keys, of a running server or on its data folder."`
+	Configuration configuration `cmd:"" name:"config" help:"Export, compare and import the configuration as code."`
+	Load          load          `cmd:"" help:"Measure a server under load."`
+	OpenAPI       openAPI       `cmd:"" name:"openapi" help:"Print the API's description (OpenAPI 3.1)."`
+	Version       version       `cmd:"" help:"Print the version."`
 
 	Config kong.ConfigFlag `env:"CASM_CONFIG" placeholder:"FILE" help:"File of settings (YAML): flags' names without dashes in front, such as \"listen: 127.0.0.1:8080\"."`
 }

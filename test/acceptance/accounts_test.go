@@ -20,7 +20,7 @@ var accountCases = []Case{
 			ok(`{"customerSegment": "b2b", "testCustomer": true, "state": {"stateValidFrom": "2024-01-01T00:00:00.000000Z"}, "accounts": [{"accountSegment": "keyAccount"}]}`),
 	)},
 	{"create account: what is needed and missing (rules 9, 10)", steps(aCustomer,
-		post("/accounts/create", `{"accountProfile": "department"}`).refused("required /customer"),
+		post("/accounts/create", `{"accountProfile": "department"}`).refused("required /customer", "parent_required /parent"),
 		post("/accounts/create", `{"customer": {"externalId": "{{customer}}"}}`).
 			refused("required /accountType", "required /billCycle", "required /currency", "required /state"),
 	)},

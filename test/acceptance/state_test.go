@@ -63,7 +63,7 @@ func lifeCycles() []Case {
 			post(kind.path+"/state/update", text(`{ENTITY, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "2098-01-01T00:00:00Z", "pending": true}}`)).
 				ok(text(`{"operation": "updateNOUNState", "impactedTotal": 1, "payload": {"version": 2, "state": {"state": "ACTIVE"},
 					"plannedState": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "2098-01-01T00:00:00.000000Z", "pending": true}}}`)),
-			post(kind.path+"/state/update", text(`{ENTITY, "state": {"state": "DEACTIVATED", "stateReason": "terminated", "stateValidFrom": "2099-01-01T00:00:00Z"}}`)).refused("state_change_already_planned /state/stateValidFrom"),
+			post(kind.path+"/state/update", text(`{ENTITY, "state": {"state": "DEACTIVATED", "stateReason": "terminated", "stateValidFrom": "2099-01-01T00:00:00Z"}}`)).refused("state_change_already_planned /state"),
 			post(kind.path+"/state/confirm", text(`{ENTITY}`)).
 				ok(text(`{"operation": "confirmNOUNState", "payload": {"version": 3, "plannedState": {"pending": false, "stateValidFrom": "2098-01-01T00:00:00.000000Z"}}}`)),
 			post(kind.path+"/state/confirm", text(`{ENTITY, "stateValidFrom": "2097-01-01T00:00:00Z"}`)).ok(`{"payload": {"version": 4, "plannedState": {"stateValidFrom": "2097-01-01T00:00:00.000000Z"}}}`),
@@ -99,7 +99,8 @@ var cascadeCases = []Case{
 		post("/customers/state/confirm", `{"customer": {"externalId": "{{customer}}"}}`).ok(`{"impactedTotal": 3}`),
 		get("/subscriptions/read?externalId={{subscription}}").ok(`{"plannedState": {"state": "SUSPENDED", "pending": false}}`),
 		post("/accounts/state/cancel", `{"account": {"externalId": "{{account}}"}}`).ok(``),
-		post("/customers/state/cancel", `{"customer": {"externalId": "{{customer}}"}}`).ok(`{"impactedTotal": 1}`),
+		post("/customers/state/cancel", `{"customer": {"externalId": "{{customer}}"}}`).ok(`{"impactedTotal": 2}`), // the subscription follows the top
+		get("/subscriptions/read?externalId={{subscription}}").ok(`{"plannedState": "<none>"}`),
 		get("/subscribers/read?externalId={{subscriber}}").ok(`{"plannedState": {"stateReason": "lost"}}`),
 	)},
 	{"cascade: a plan takes effect on all below (rules 20, 21)", steps(aSubscription,

@@ -63,7 +63,7 @@ var resourceCases = []Case{
 		post("/subscribers/resources/swap", `{"subscriber": {"externalId": "{{subscriber}}"}, "resourceType": "msisdn", "swapResource": "{{msisdn}}", "resource": "{{msisdnNew}}", "transactionId": "{{$guid}}"}`).
 			ok(`{"operation": "swapSubscriberResource", "impactedTotal": 2, "payload": {"resource": "{{msisdnNew}}", "primary": true, "version": 1}}`).save("from", "payload.validFrom"),
 		get("/subscribers/resources/read?externalId={{subscriber}}&historyIncluded=true").
-			ok(`{"items": [{"resource": "{{msisdn}}", "validTo": "{{from}}"}, {"resource": "{{msisdnNew}}", "validTo": "<none>"}]}`),
+			ok(`{"items": [{"resource": "{{msisdnNew}}", "validTo": "<none>"}, {"resource": "{{msisdn}}", "validTo": "{{from}}"}]}`),
 		get("/subscribers/read?resourceType=msisdn&resource={{msisdn}}").refused("not_found resource"),
 		get("/subscribers/read?resourceType=msisdn&resource={{msisdn}}&asOf={{before}}&resources=true").ok(`{"refId": "{{subscriberId}}", "resources": [{"resource": "{{msisdn}}"}]}`),
 		get("/subscribers/resources/read?externalId={{subscriber}}&asOf={{before}}").ok(`{"items": [{"resource": "{{msisdn}}", "validTo": "<none>"}]}`),
