@@ -105,6 +105,17 @@ var configRuleCases = []Case{
 		post("/v1/config/charging-classes", `{"code": "{{codeB}}", "name": "B", "parent": "{{codeA}}"}`).is(201, ``),
 		put("/v1/config/charging-classes/{{codeA}}", `{"code": "{{codeA}}", "name": "A", "parent": "{{codeB}}"}`).refused("hierarchy_cycle /parent"),
 	)},
+	{"configuration as one document (section 5)", steps( // others are at work on it: a dry run
+		get("/v1/config/export").with("Accept", "application/json").ok(`{"customer-segments": "<any>", "offers": "<any>"}`),
+		get("/v1/config/export").ok(``).header("Content-Type", "application/yaml"),
+		get("/v1/config/export?format=json").refused("unknown_member format"),
+		post("/v1/config/import?dryRun=true", `{"charging-classes": [{"code": "fees", "name": "Charges"}]}`).ok(`{"dryRun": true, "changes": "<any>"}`),
+		post("/v1/config/import?dryRun=true", "taxes:\n  - {code: {{code}}, name: New}\n").with("Content-Type", "application/yaml").ok(``),
+		post("/v1/config/import", `{}`).ok(`{"changes": [], "dryRun": "<none>"}`),
+		post("/v1/config/import", `{"charging-classes": [{"code": "fees", "name": "Charges", "parent": "none"}]}`).refused("not_configured /charging-classes/0/parent"),
+		post("/v1/config/import", `{"lotteries": []}`).refused("unknown_member /lotteries"),
+		get("/v1/config/charging-classes/fees").ok(`{"name": "Fees"}`),
+	)},
 	{"the service catalogue (section 5)", steps(
 		get("/v1/config/services").ok(`{"items": "<any>"}`),
 		get("/v1/config/services?kind=balance").refused("unknown_member kind"),
