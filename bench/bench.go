@@ -93,9 +93,10 @@ func appendCustomer(b []byte, id string, client int, n uint64) []byte {
 	return append(b, `","customAttributes":{"street":"1 Main Street","language":"en"}}`...)
 }
 
-// rename gives requests that each change the name of the customer that of
-// tells.
-func rename(of func(client int) int) func(id string) request {
+// change gives requests that each change the entity of the client that of
+// tells: member names it, what says what is changed, and ends with the number
+// of the request and after.
+func change(of func(client int) int, member, what, after string) func(id string) request {
 	return func(id string) request {
 		return func(b []byte, client int, n uint64) []byte {
 			b = append(b, `{"requestId":"`...)
@@ -104,17 +105,42 @@ func rename(of func(client int) int) func(id string) request {
 			b = strconv.AppendInt(b, int64(client), 10)
 			b = append(b, '-')
 			b = strconv.AppendUint(b, n, 10)
-			b = append(b, `","customer":{"externalId":"`...)
+			b = append(b, `","`...)
+			b = append(b, member...)
+			b = append(b, `":{"externalId":"`...)
 			b = append(b, id...)
 			b = append(b, '-')
 			b = strconv.AppendInt(b, int64(of(client)), 10)
-			b = append(b, `-0"},"customName":"Name `...)
+			b = append(b, `-0"},`...)
+			b = append(b, what...)
 			b = strconv.AppendInt(b, int64(client), 10)
 			b = append(b, '-')
 			b = strconv.AppendUint(b, n, 10)
-			return append(b, `"}`...)
+			return append(b, after...)
 		}
 	}
+}
+
+func rename(of func(client int) int) func(id string) request {
+	return change(of, "customer", `"customName":"Name `, `"}`)
+}
+
+func deduct(of func(client int) int) func(id string) request {
+	return change(of, "subscription", `"service":"balance","action":"DEDUCT","amount":1,"comment":"`, `"}`)
+}
+
+func makeBalances(ctx context.Context, c *client, id string, n int) error {
+	if err := makeCustomers(ctx, c, id, n); err != nil {
+		return err
+	}
+	for i := range n {
+		body := fmt.Appendf(nil, `{"requestId":"%s-b%d","externalId":"%s-%d-0","customer":{"externalId":"%s-%d-0"},"offer":"individual_balance",
+			"attributes":{"grantedBalance":9000000000000000,"unitOfMeasure":"EVENT"},"state":{"state":"ACTIVE","stateReason":"dfltActive"}}`, id, i, id, i, id, i)
+		if _, err := c.post(ctx, "/v1/casm/subscriptions/individual/balance/create", body); err != nil {
+			return fmt.Errorf("make a balance to change: %w", err)
+		}
+	}
+	return nil
 }
 
 func makeCustomers(ctx context.Context, c *client, id string, n int) error {
@@ -126,7 +152,10 @@ func makeCustomers(ctx context.Context, c *client, id string, n int) error {
 	return nil
 }
 
-const renameCustomer = "/v1/casm/customers/custom-name/update"
+const (
+	renameCustomer = "/v1/casm/customers/custom-name/update"
+	updateBalance  = "/v1/casm/subscriptions/balance/update"
+)
 
 var scenarios = map[string]scenario{
 	"create-customer": {
@@ -140,6 +169,16 @@ var scenarios = map[string]scenario{
 		prepare: func(ctx context.Context, c *client, id string, _ int) error { return makeCustomers(ctx, c, id, 1) },
 		request: rename(func(int) int { return 0 }),
 	},
+	"balance-one": {
+		path:    updateBalance,
+		prepare: func(ctx context.Context, c *client, id string, _ int) error { return makeBalances(ctx, c, id, 1) },
+		request: deduct(func(int) int { return 0 }),
+	},
+	"balance-each": {
+		path:    updateBalance,
+		prepare: makeBalances,
+		request: deduct(func(client int) int { return client }),
+	},
 	"update-each": {
 		path:    renameCustomer,
 		prepare: makeCustomers,
@@ -148,7 +187,7 @@ var scenarios = map[string]scenario{
 }
 
 // Scenarios are the names of the kinds of load.
-var Scenarios = []string{"create-customer", "update-one", "update-each"}
+var Scenarios = []string{"create-customer", "update-one", "update-each", "balance-one", "balance-each"}
 
 // Measure runs clients against a target. Requests that fail are counted; an
 // error is returned when none succeeded, or ctx ended.

@@ -13,7 +13,7 @@ import (
 )
 
 type load struct {
-	Scenario          []string      `default:"create-customer" enum:"create-customer,update-one,update-each" placeholder:"S" help:"What the clients do: ${enum}; several with commas (default: ${default})."`
+	Scenario          []string      `default:"create-customer" enum:"create-customer,update-one,update-each,balance-one,balance-each" placeholder:"S" help:"What the clients do: ${enum}; several with commas (default: ${default})."`
 	Clients           []int         `default:"1,16,64,256" placeholder:"N" help:"How many clients at once, each on a connection of its own (default: ${default})."`
 	Duration          time.Duration `default:"3s" help:"How long each is measured (default: ${default})."`
 	Warmup            time.Duration `default:"500ms" help:"How long before it is measured (default: ${default})."`
@@ -31,6 +31,8 @@ func (load) Help() string {
   create-customer  each request creates a customer by profile, with an external id
   update-one       all clients change the name of one customer
   update-each      each client changes the name of a customer of its own
+  balance-one      all clients deduct from one balance
+  balance-each     each client deducts from a balance of its own
 
 Examples:
 
