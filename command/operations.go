@@ -102,7 +102,8 @@ func managedOperations(kind casm.Kind, noun, path, article string) []*Operation 
 	}
 	if kind != casm.KindOfferSubscription {
 		segment := member + "Segment"
-		ops = append(ops, one("Segment", "/segment/update", "Changes the segment", `, "`+segment+`": "b2b"`, nil, segment))
+		code := map[casm.Kind]string{casm.KindCustomer: "b2b", casm.KindAccount: "keyAccount", casm.KindSubscriber: "data"}[kind]
+		ops = append(ops, one("Segment", "/segment/update", "Changes the segment", `, "`+segment+`": "`+code+`"`, nil, segment))
 	}
 	return ops
 }

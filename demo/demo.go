@@ -4,14 +4,11 @@ package demo
 
 import (
 	_ "embed"
-	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"casm"
 	"casm/command"
-
-	"go.yaml.in/yaml/v3"
+	"casm/configdoc"
 )
 
 //go:embed demo.yaml
@@ -26,33 +23,13 @@ type Item struct {
 // Items returns the items of the demonstration, collection by collection. What
 // every installation holds is not among them, though they refer to it.
 func Items() ([]Item, error) {
-	return parse(document)
-}
-
-// parse reads a configuration document: a member per collection under its path
-// name, each a list of items.
-func parse(document []byte) ([]Item, error) {
-	var sections map[string][]map[string]any
-	if err := yaml.Unmarshal(document, &sections); err != nil {
-		return nil, fmt.Errorf("demonstration: %w", err)
-	}
-	for path := range sections {
-		if c := casm.CollectionByPath(path); c == nil || c.Internal {
-			return nil, fmt.Errorf("demonstration: there is no collection %q", path)
-		}
+	doc, v := configdoc.Parse(document, true)
+	if len(v) > 0 {
+		return nil, fmt.Errorf("demonstration: %w", v)
 	}
 	var items []Item
 	for _, c := range casm.Collections {
-		object := casm.Compose(c.Path, casm.Part{Object: c.Object, Pick: func(f *casm.Field) bool { return f.Create }})
-		for i, members := range sections[c.Path] {
-			doc, err := json.Marshal(members)
-			if err != nil {
-				return nil, fmt.Errorf("demonstration: %s: %w", c.Path, err)
-			}
-			item := c.New()
-			if _, v := object.Decode(doc, "/"+c.Path+"/"+strconv.Itoa(i), item); len(v) > 0 {
-				return nil, fmt.Errorf("demonstration: %w", v.Err())
-			}
+		for _, item := range doc[c.Path] {
 			items = append(items, Item{c, item})
 		}
 	}

@@ -130,17 +130,3 @@ func TestOwnPrimary(t *testing.T) {
 		t.Errorf("primary is %+v", p)
 	}
 }
-
-func TestParseRefuses(t *testing.T) {
-	for name, document := range map[string]string{
-		"unknown collection":  "offer: []",
-		"internal collection": "api-keys: [{code: a, name: A}]",
-		"unknown member":      "offers: [{code: a, name: A, product: p, prize: 1}]",
-		"missing member":      "offers: [{code: a, name: A}]",
-		"not a document":      "- a",
-	} {
-		if _, err := parse([]byte(document)); err == nil {
-			t.Errorf("%s: taken", name)
-		}
-	}
-}

@@ -183,17 +183,6 @@ func (d *drawing) resource() op {
 	}}
 }
 
-// levels are those of accounts at and below i.
-func (m *model) levels(i int) int {
-	most := 0
-	for j := range m.es {
-		if m.es[j].parent == i {
-			most = max(most, m.levels(j))
-		}
-	}
-	return 1 + most
-}
-
 func (d *drawing) moveAccount() op {
 	m := d.m
 	pairs, more := []string{"parent", "null"}, map[string]ref{}

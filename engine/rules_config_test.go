@@ -214,7 +214,7 @@ func TestConfigReferences(t *testing.T) {
 	f.configRefused(edit("charging-classes", "x", &casm.ChargingClass{Parent: "y"}), "not_configured /parent")
 	f.configRefused(edit("charging-classes", "x", &casm.ChargingClass{Parent: "x"}), "hierarchy_cycle /parent")
 	f.configRefused(edit("offers", "x", &casm.Offer{Product: "mobile", Versions: []casm.OfferVersion{{Version: 1, Services: []casm.OfferService{
-		{Service: "fee", Attributes: casm.Scalars{"charge": casm.Raw("1"), "tax": casm.Raw(`"vat"`)}}, {Service: "nope"}, {Service: "fee", Individual: true, Attributes: casm.Scalars{"charge": casm.Raw(`"1"`), "nope": casm.Raw("1")}},
+		{Service: "fee", Attributes: casm.Scalars{"charge": casm.Raw("1"), "tax": casm.Raw(`"no-tax"`)}}, {Service: "nope"}, {Service: "fee", Individual: true, Attributes: casm.Scalars{"charge": casm.Raw(`"1"`), "nope": casm.Raw("1")}},
 	}}, {Version: 1}}}),
 		"attribute_required /versions/0/services/0/attributes/chargeAt", "not_configured /versions/0/services/0/attributes/tax", "invalid_value /versions/0/services/1/service",
 		"wrong_type /versions/0/services/2/attributes/charge", "unknown_member /versions/0/services/2/attributes/nope", "invalid_value /versions/0/services/2/service", "invalid_value /versions/1/version")

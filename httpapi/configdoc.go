@@ -19,12 +19,13 @@ func documentEndpoints() []*endpoint {
 		{
 			Method: http.MethodGet, Path: "/v1/config/export", ID: "exportConfiguration", Tag: tagConfig,
 			Summary:    "Gives the whole configuration as one document: YAML, or JSON where Accept says so.",
-			Permission: command.ReadConfig, Answer: answer{Schema: "ConfigurationDocument", Type: yamlType}, serve: exportConfig,
+			Permission: command.ReadConfig, Answer: answer{Schema: "ConfigurationDocument", Type: yamlType, AsJSON: true}, serve: exportConfig,
 		},
 		{
 			Method: http.MethodPost, Path: "/v1/config/import", ID: "importConfiguration", Tag: tagConfig,
 			Summary:    "Makes the collections of a document, YAML or JSON, equal to it, all or nothing; a collection that is absent is untouched.",
-			Permission: command.WriteConfig, Params: []param{dryRunParam}, Answer: answer{Schema: "ImportAnswer"}, serve: importConfig,
+			Permission: command.WriteConfig, Params: []param{dryRunParam}, Document: "ConfigurationDocument", Example: importExample,
+			Answer: answer{Schema: "ImportAnswer"}, serve: importConfig,
 		},
 	}
 }

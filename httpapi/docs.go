@@ -184,15 +184,15 @@ func curl(e *endpoint) string {
 		if err := body.Indent(); err != nil {
 			panic("httpapi: example of " + e.ID + ": " + err.Error())
 		}
+		if e.Method != http.MethodPost {
+			b.WriteString(" -X " + e.Method)
+		}
 		b.WriteString(" http://127.0.0.1:8080" + path + " \\\n  -H 'Content-Type: application/json' -d '" + string(body) + "'")
 		return b.String()
 	case e.ID == streamID:
 		b.WriteString(" -N")
 	case e.Method != http.MethodGet:
 		b.WriteString(" -X " + e.Method)
-	}
-	if e.Request != nil {
-		b.WriteString(` -H 'Content-Type: application/json' -d '{"code": "example", "name": "Example"}'`)
 	}
 	if strings.HasPrefix(e.Path, "/v1/casm/") && e.Permission == command.ReadEntities {
 		path += "?externalId=" + strings.ToLower(strings.TrimSuffix(e.Tag, "s")) + "_external_id"

@@ -25,6 +25,10 @@ type endpoint struct {
 	// Request describes the body; nil: none. Example is one.
 	Request *casm.Object
 	Example string
+	// Document is the schema of a body that is a document, YAML or JSON.
+	Document string
+	// Payload is the kind of the entities of the answer; 0 for none.
+	Payload casm.Kind
 	// IfMatch: the header makes it conditional.
 	IfMatch bool
 	// Headers are other request headers that it knows.
@@ -39,6 +43,7 @@ type answer struct {
 	Status  int    // 0: 200
 	Schema  string // a component of OpenAPI, or "" for none
 	Type    string // "": application/json
+	AsJSON  bool   // beside Type, where Accept asks for it
 	ETag    bool
 	Replays bool // may carry Idempotent-Replayed
 }
@@ -71,13 +76,13 @@ func buildEndpoints() []*endpoint {
 	for _, r := range engine.Reads {
 		list = append(list, &endpoint{
 			Method: http.MethodGet, Path: "/v1/casm" + r.Path, ID: r.ID, Tag: tagOf(r.Path), Summary: r.Summary,
-			Permission: command.ReadEntities, Params: readParams(r),
+			Permission: command.ReadEntities, Params: readParams(r), Payload: r.Kind,
 			Answer: answer{Schema: r.Kind.String() + "Read", ETag: true}, serve: read(r),
 		}, historyEndpoint(r), listEndpoint(r))
 	}
 	list = append(list, &endpoint{
 		Method: http.MethodGet, Path: "/v1/casm/subscribers/resources/read", ID: "readSubscriberResource", Tag: "Subscribers",
-		Summary: "Reads the resources of a subscriber.", Permission: command.ReadEntities, Params: resourceParams,
+		Summary: "Reads the resources of a subscriber.", Permission: command.ReadEntities, Params: resourceParams, Payload: casm.KindSubscriberResource,
 		Answer: answer{Schema: "SubscriberResourceItems", ETag: true}, serve: readResources,
 	})
 	for _, b := range []struct {
@@ -89,7 +94,7 @@ func buildEndpoints() []*endpoint {
 	} {
 		list = append(list, &endpoint{
 			Method: http.MethodGet, Path: "/v1/casm/subscriptions" + b.path, ID: b.id, Tag: "Subscriptions", Summary: b.summary,
-			Permission: command.ReadEntities, Params: b.params, Answer: answer{Schema: b.schema, ETag: true}, serve: readBalances,
+			Permission: command.ReadEntities, Params: b.params, Payload: casm.KindBalance, Answer: answer{Schema: b.schema, ETag: true}, serve: readBalances,
 		})
 	}
 	for _, c := range casm.Collections {
@@ -103,14 +108,10 @@ func buildEndpoints() []*endpoint {
 
 var dryRunParam = param{Name: "dryRun", Type: casm.TypeBoolean, Doc: "Answers as the real call would, and does nothing."}
 
-const batchExample = `{"requestId": "{{$guid}}", "operations": [
-  {"operation": "createCustomer", "body": {"externalId": "customer_external_id", "customerProfile": "b2b"}},
-  {"operation": "updateCustomerCustomName", "body": {"customer": {"externalId": "customer_external_id"}, "customName": "Demo"}}]}`
-
 func writeEndpoint(op *command.Operation) *endpoint {
 	e := &endpoint{
 		Method: http.MethodPost, Path: "/v1/casm" + op.Path, ID: op.ID, Tag: tagOf(op.Path), Summary: op.Summary,
-		Permission: op.Permission, Params: []param{dryRunParam}, Request: op.Object, Example: op.Example,
+		Permission: op.Permission, Params: []param{dryRunParam}, Request: op.Object, Example: op.Example, Payload: op.Payload,
 		Answer: answer{Schema: op.Payload.String() + "Transaction", ETag: true, Replays: true}, serve: write(op),
 	}
 	for _, f := range op.Object.References() {
@@ -127,7 +128,7 @@ func historyEndpoint(r *engine.Read) *endpoint {
 	return &endpoint{
 		Method: http.MethodGet, Path: "/v1/casm" + base + "/history", ID: r.ID + "History", Tag: tagOf(base),
 		Summary:    "Lists the business transactions of one of the " + strings.TrimPrefix(base, "/") + ", newest first.",
-		Permission: command.ReadEntities, Params: historyParams,
+		Permission: command.ReadEntities, Params: historyParams, Payload: r.Kind,
 		Answer: answer{Schema: "History"}, serve: history(r.Kind),
 	}
 }
@@ -137,7 +138,7 @@ func listEndpoint(r *engine.Read) *endpoint {
 	return &endpoint{
 		Method: http.MethodGet, Path: "/v1/casm" + base, ID: "list" + tagOf(base), Tag: tagOf(base),
 		Summary:    "Lists " + strings.TrimPrefix(base, "/") + ". Repeated filters are alternatives, different ones hold together. A page may hold fewer than limit; only a missing nextCursor is the end.",
-		Permission: command.ReadEntities, Params: listParams(r.Kind),
+		Permission: command.ReadEntities, Params: listParams(r.Kind), Payload: r.Kind,
 		Answer: answer{Schema: r.Kind.String() + "List"}, serve: list(r.Kind),
 	}
 }
@@ -172,6 +173,7 @@ func configEndpoints(c *casm.Collection) []*endpoint {
 	remove := one(http.MethodDelete, item, "delete"+name, "Deletes one of the "+c.Title+" that nothing refers to.", command.WriteConfig, answer{Status: http.StatusNoContent}, deleteConfig(c))
 	past := one(http.MethodGet, item+"/history", "read"+name+"History", "Lists the versions of one of the "+c.Title+", newest first, also when it was deleted.", command.ReadConfig, answer{Schema: "ConfigHistory"}, configHistory(c))
 	create.Request, replace.Request = c.Object, c.Object
+	create.Example, replace.Example = configExamples[c.Path], configExamples[c.Path]
 	replace.IfMatch, remove.IfMatch = true, true
 	past.Params = configHistoryParams
 	return []*endpoint{list, create, get, replace, remove, past}

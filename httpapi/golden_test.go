@@ -6,9 +6,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,25 +57,26 @@ func TestGolden(t *testing.T) {
 type document struct {
 	Paths      map[string]map[string]documentOperation `json:"paths"`
 	Components struct {
-		Schemas   map[string]any `json:"schemas"`
-		Responses map[string]any `json:"responses"`
-		Headers   map[string]any `json:"headers"`
+		Schemas   map[string]any              `json:"schemas"`
+		Responses map[string]documentResponse `json:"responses"`
+		Headers   map[string]any              `json:"headers"`
 	} `json:"components"`
 }
 
 type documentOperation struct {
-	OperationID string `json:"operationId"`
-	RequestBody struct {
-		Content map[string]struct {
-			Schema  map[string]any `json:"schema"`
-			Example any            `json:"example"`
-		} `json:"content"`
-	} `json:"requestBody"`
-	Responses map[string]struct {
-		Content map[string]struct {
-			Schema map[string]any `json:"schema"`
-		} `json:"content"`
-	} `json:"responses"`
+	OperationID string                      `json:"operationId"`
+	RequestBody documentResponse            `json:"requestBody"`
+	Responses   map[string]documentResponse `json:"responses"`
+}
+
+type documentResponse struct {
+	Content map[string]media `json:"content"`
+}
+
+type media struct {
+	Schema   map[string]any                 `json:"schema"`
+	Example  any                            `json:"example"`
+	Examples map[string]struct{ Value any } `json:"examples"`
 }
 
 // openAPISchemas compiles schemas of the document by name.
@@ -149,28 +153,69 @@ func TestOpenAPISchemasCompile(t *testing.T) {
 func TestOpenAPIReferences(t *testing.T) {
 	s := loadOpenAPI(t)
 	for _, m := range regexp.MustCompile(`"\$ref": "#/components/(\w+)/([^"]+)"`).FindAllSubmatch(OpenAPI(goldenVersion), -1) {
-		in := map[string]map[string]any{"schemas": s.document.Components.Schemas, "responses": s.document.Components.Responses, "headers": s.document.Components.Headers}
-		if in[string(m[1])][string(m[2])] == nil {
+		c := s.document.Components
+		in := map[string]bool{"schemas": c.Schemas[string(m[2])] != nil, "responses": c.Responses[string(m[2])].Content != nil, "headers": c.Headers[string(m[2])] != nil}
+		if !in[string(m[1])] {
 			t.Errorf("%s %s is referred to and not there", m[1], m[2])
 		}
 	}
 }
 
-// TestExamples decodes every example as the server does, and checks it against
-// its schema.
+// TestExamples decodes every example of a body as the server does, and checks
+// all examples of the document against their schemas. Every body and every
+// answer that is JSON has one.
 func TestExamples(t *testing.T) {
-	s := loadOpenAPI(t)
 	for _, op := range command.Operations {
-		body := []byte(example(op.Example))
-		if _, v := op.Decode(body, "", false); len(v) > 0 {
+		if _, v := op.Decode(example(op.Example), "", false); len(v) > 0 {
 			t.Errorf("example of %s: %v", op.ID, v)
 		}
-		s.validate(t, strings.ToUpper(op.ID[:1])+op.ID[1:]+"Request", body)
 	}
 	if _, v := command.DecodeBatch(example(batchExample)); len(v) > 0 {
 		t.Errorf("example of batch: %v", v)
 	}
-	s.validate(t, "BatchRequest", example(batchExample))
+	s := loadOpenAPI(t)
+	check := func(where string, content map[string]media, pointer string) {
+		for kind, m := range content {
+			if m.Example == nil && m.Examples == nil {
+				if strings.HasSuffix(kind, "json") && !slices.Contains([]string{"openAPI", "readMessageSchema", "listServices"}, where) {
+					t.Errorf("%s has no example: %s", where, pointer)
+				}
+				continue
+			}
+			schema, err := s.compiler.Compile(documentURL + pointer + "/content/" + strings.ReplaceAll(url.PathEscape(kind), "%2F", "~1") + "/schema")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range append(slices.Collect(maps.Values(m.Examples)), struct{ Value any }{m.Example}) {
+				if e.Value == nil {
+					continue
+				}
+				text, err := json.Marshal(e.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := schema.Validate(value); err != nil {
+					t.Errorf("%s, %s: the example %s is not of its schema: %v", where, pointer, text, err)
+				}
+			}
+		}
+	}
+	for path, item := range s.document.Paths {
+		for method, op := range item {
+			at := "#/paths/" + strings.NewReplacer("/", "~1", "{", "%7B", "}", "%7D").Replace(path) + "/" + method
+			check(op.OperationID, op.RequestBody.Content, at+"/requestBody")
+			for status, r := range op.Responses {
+				check(op.OperationID, r.Content, at+"/responses/"+status)
+			}
+		}
+	}
+	for name, r := range s.document.Components.Responses {
+		check(name, r.Content, "#/components/responses/"+name)
+	}
 }
 
 // TestRequestSchemasRefuse makes sure that the schemas of requests are closed

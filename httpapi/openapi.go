@@ -10,6 +10,8 @@ import (
 	"casm"
 	"casm/command"
 	"casm/engine"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // OpenAPI returns the description of the whole API, OpenAPI 3.1, as
@@ -65,16 +67,16 @@ func operationObject(s *schemas, e *endpoint) *object {
 	op := obj("operationId", e.ID, "tags", []string{e.Tag}, "summary", e.Summary)
 	var params []any
 	for _, p := range e.PathParams {
-		params = append(params, parameter("path", p, true))
+		params = append(params, parameter(e, "path", p, true))
 	}
 	for _, p := range e.Params {
-		params = append(params, parameter("query", p, p.Required))
+		params = append(params, parameter(e, "query", p, p.Required))
 	}
 	if e.IfMatch {
-		params = append(params, parameter("header", param{Name: ifMatchHeader, Type: casm.TypeString, Doc: `The version, such as "3", that the named entity or item must have.`}, false))
+		params = append(params, parameter(e, "header", param{Name: ifMatchHeader, Type: casm.TypeString, Doc: `The version, such as "3", that the named entity or item must have.`}, false))
 	}
 	for _, p := range e.Headers {
-		params = append(params, parameter("header", p, false))
+		params = append(params, parameter(e, "header", p, false))
 	}
 	if len(params) > 0 {
 		op.set("parameters", params)
@@ -90,6 +92,11 @@ func operationObject(s *schemas, e *endpoint) *object {
 		}
 		op.set("requestBody", obj("required", true, "content", obj("application/json", media)))
 	}
+	if e.Document != "" {
+		schema := obj("schema", s.ref(e.Document))
+		op.set("requestBody", obj("required", true, "content", obj(
+			"application/json", obj("schema", s.ref(e.Document), "example", example(e.Example)), yamlType, schema)))
+	}
 	op.set("responses", responses(s, e))
 	switch {
 	case e.Open:
@@ -100,6 +107,12 @@ func operationObject(s *schemas, e *endpoint) *object {
 		op.set("security", []any{obj("apiKey", []string{string(e.Permission)})})
 	}
 	return op
+}
+
+// collectionOf is the collection of configuration that an endpoint is about, or nil.
+func collectionOf(e *endpoint) *casm.Collection {
+	path, _, _ := strings.Cut(strings.TrimPrefix(e.Path, "/v1/config/"), "/")
+	return casm.CollectionByPath(path)
 }
 
 // acceptVersion lets the input of an item have the version that a read gave.
@@ -117,7 +130,7 @@ func requestName(e *endpoint) string {
 	return strings.ToUpper(e.ID[:1]) + e.ID[1:] + "Request"
 }
 
-func parameter(in string, p param, required bool) *object {
+func parameter(e *endpoint, in string, p param, required bool) *object {
 	schema := obj("type", "string")
 	switch p.Type {
 	case casm.TypeInteger:
@@ -143,7 +156,15 @@ func parameter(in string, p param, required bool) *object {
 	if required {
 		out.set("required", true)
 	}
-	return out.set("schema", schema)
+	out.set("schema", schema)
+	switch text := paramExample(e, p.Name); {
+	case text == "":
+	case p.Repeated:
+		out.set("example", []string{text})
+	default:
+		out.set("example", text)
+	}
+	return out
 }
 
 // responses are those of an endpoint, by status.
@@ -162,14 +183,28 @@ func responses(s *schemas, e *endpoint) *object {
 	}
 	good.set("headers", headers)
 	if e.Answer.Schema != "" {
-		good.set("content", obj(kind, obj("schema", s.ref(e.Answer.Schema))))
+		media := obj("schema", s.ref(e.Answer.Schema))
+		content := obj(kind, media)
+		if e.Answer.AsJSON {
+			media = obj("schema", s.ref(e.Answer.Schema))
+			content.set("application/json", media)
+		}
+		text := answerExample(e, e.Payload)
+		if c := collectionOf(e); c != nil {
+			text = configAnswer(e, c)
+		}
+		if text != "" {
+			media.set("example", jsontext.Value(text))
+		}
+		good.set("content", content)
 	}
 	out := obj(strconv.Itoa(status), good)
 	for _, status := range e.problems() {
 		out.set(strconv.Itoa(status), obj("$ref", "#/components/responses/"+responseNames[status]))
 	}
 	if e.ID == "ready" {
-		out.set("503", obj("description", "Not able to serve: what is missing.", "content", obj("application/json", obj("schema", s.ref("Readiness")))))
+		out.set("503", obj("description", "Not able to serve: what is missing.", "content", obj("application/json", obj("schema", s.ref("Readiness"),
+			"example", obj("ready", false, "missing", []string{"the store cannot be reached"})))))
 	}
 	return out
 }
@@ -190,7 +225,7 @@ func (e *endpoint) problems() []int {
 	add(len(e.PathParams) > 0, 404)
 	add(config && changes, 409)
 	add(e.IfMatch || e.ID == "batch", 412)
-	add(e.Request != nil, 413, 415)
+	add(e.Request != nil || e.Document != "", 413, 415)
 	add(!e.Open, 429)
 	add(!e.Open, 500)
 	add(changes || e.ID == streamID, 503)
@@ -224,7 +259,14 @@ func problemResponses() *object {
 			headers.set("WWW-Authenticate", headerRef("WWW-Authenticate"))
 		}
 		r.set("headers", headers)
-		out.set(responseNames[status], r.set("content", obj("application/problem+json", obj("schema", obj("$ref", componentPrefix+"Problem")))))
+		media := obj("schema", obj("$ref", componentPrefix+"Problem"))
+		examples := obj()
+		for _, c := range codeDocs {
+			if c.Code.Status() == status || c.Code == casm.NotFound && status == http.StatusNotFound {
+				examples.set(string(c.Code), obj("summary", c.Meaning, "value", problemExample(c.Code, c.Meaning, status)))
+			}
+		}
+		out.set(responseNames[status], r.set("content", obj("application/problem+json", media.set("examples", examples))))
 	}
 	return out
 }

@@ -1,12 +1,6 @@
 package httpapi
 
-import (
-	"strings"
-
-	"casm"
-
-	"github.com/go-json-experiment/json/jsontext"
-)
+import "casm"
 
 // schemas builds JSON Schemas (2020-12) from descriptors. Objects get names,
 // under which others refer to them.
@@ -245,11 +239,3 @@ func messageSchemaOf(kind casm.Kind) *object {
 // MessageSchema returns the JSON Schema of the messages about a kind, as
 // /v1/schemas/<messageCode>.json serves it.
 func MessageSchema(kind casm.Kind) []byte { return indented(messageSchemaOf(kind)) }
-
-// exampleID stands for {{$guid}} in examples.
-const exampleID = "5e0f7b9c-2c0d-4b54-8f6e-0d4a6f1f6f10"
-
-// example returns an example body as JSON.
-func example(s string) jsontext.Value {
-	return jsontext.Value(strings.ReplaceAll(s, "{{$guid}}", exampleID))
-}

@@ -392,6 +392,11 @@ type Reader interface {
 
 	// Head gives the end of the log.
 	Head(ctx context.Context) (Head, error)
+	// Checksum gives counts and checksums of the journal's versions up to a
+	// position, thresholds left out, of each kind that has any: with them a copy
+	// of the data proves itself (contract 8). A store may keep those of the
+	// whole log and take back what is behind the position, or count the rows.
+	Checksum(ctx context.Context, upTo casm.Position) (map[casm.Kind]casm.Sum, error)
 	// Config gives the present items of configuration, in no order.
 	Config(ctx context.Context) ([]ConfigChange, error)
 	// ConfigHistory gives an item's versions, deletions included, newest first.

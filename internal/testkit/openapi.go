@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -252,7 +253,7 @@ func (o *OpenAPI) checkProblem(op *APIOperation, status int, header http.Header,
 		return fmt.Errorf("the problem of status %d lacks something: %s", status, body)
 	}
 	sorted := slices.IsSortedFunc(p.Errors, func(a, b APIError) int {
-		return strings.Compare(a.Pointer+"\x00"+a.Code, b.Pointer+"\x00"+b.Code)
+		return cmp.Or(strings.Compare(a.Pointer, b.Pointer), strings.Compare(a.Code, b.Code))
 	})
 	if !sorted {
 		return fmt.Errorf("the errors are not sorted by pointer, then code: %s", body)
@@ -276,11 +277,11 @@ func (op *APIOperation) mayPoint(e APIError) bool {
 	switch {
 	case strings.HasPrefix(e.Pointer, "/"):
 		return op.Request != nil
+	case e.Code == "unknown_member":
+		return true // the name that nobody knows
 	case e.Pointer == "":
 		whole := []string{"malformed_json", "wrong_type", "one_of_required", "required", "too_long", "too_many"}
 		return slices.Contains(whole, e.Code)
-	case e.Code == "unknown_member":
-		return true // the name that nobody knows
 	}
 	return e.Pointer == "If-Match" || strings.HasPrefix(e.Pointer, "customAttributes.") || slices.ContainsFunc(op.Params, func(p APIParam) bool { return p.Name == e.Pointer })
 }

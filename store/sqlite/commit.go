@@ -110,8 +110,12 @@ func (c conn) write(ctx context.Context, set *store.WriteSet, head *store.Head) 
 			return err
 		}
 	}
-	return c.exec(`UPDATE log_head SET position = ?, config = ?`,
-		func(a *args) { a.int(head.Position); a.int(head.Config) })
+	sums, err := c.addSums(ctx, set.Transactions)
+	if err != nil {
+		return err
+	}
+	return c.exec(`UPDATE log_head SET position = ?, config = ?, sums = ?`,
+		func(a *args) { a.int(head.Position); a.int(head.Config); a.optBytes(sums) })
 }
 
 // writeClaims moves the claims: those set free first, then in the order of

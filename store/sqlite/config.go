@@ -69,7 +69,7 @@ func (r *reader) Config(ctx context.Context) (items []store.ConfigChange, err er
 // ConfigHistory implements store.Reader.
 func (r *reader) ConfigHistory(ctx context.Context, key store.CodeKey, limit int) (items []store.ConfigChange, err error) {
 	err = r.query(ctx, "configuration history", `SELECT `+configColumns+` FROM config_history
-		WHERE collection = ? AND code = ? ORDER BY id DESC LIMIT ?`,
+		WHERE collection = ? AND code = ? ORDER BY id DESC LIMIT ?+0`,
 		func(a *args) { a.codeKey(key); a.limit(limit) },
 		func(row *row) error { items = append(items, row.config()); return nil })
 	return items, err

@@ -140,7 +140,7 @@ func (r *reader) History(ctx context.Context, key store.Key, before int64, lines
 
 func (r *reader) history(ctx context.Context, key store.Key, before int64, condition string, lines store.Line, limit int) ([]store.Entry, error) {
 	return r.entries(ctx, "history", `j.ref_id = ? AND j.version < ? AND j.threshold = 0 AND +j.kind = ?`+
-		condition+` ORDER BY j.version DESC LIMIT ?`, func(a *args) {
+		condition+` ORDER BY j.version DESC LIMIT ?+0`, func(a *args) {
 		a.id(key.RefID)
 		a.int(before)
 		a.int(int64(key.Kind))
@@ -163,7 +163,7 @@ func (r *reader) Feed(ctx context.Context, after casm.Position, filter store.Fee
 	case filter.Kind != 0:
 		where += ` AND j.kind = ?`
 	}
-	return r.entries(ctx, "feed", where+` ORDER BY j.seq LIMIT ?`, func(a *args) {
+	return r.entries(ctx, "feed", where+` ORDER BY j.seq LIMIT ?+0`, func(a *args) {
 		a.int(seqAfter(after))
 		if filter.Customer != none {
 			a.id(filter.Customer)
@@ -217,7 +217,7 @@ func (r *reader) TransactionChanges(ctx context.Context, id uuid.UUID, ordinal, 
 		return nil, 0, err
 	}
 	err = r.query(ctx, "changes of a transaction",
-		changesFrom+`j.seq >= ? AND j.seq < ? AND j.threshold = 0 ORDER BY j.seq LIMIT ?`,
+		changesFrom+`j.seq >= ? AND j.seq < ? AND j.threshold = 0 ORDER BY j.seq LIMIT ?+0`,
 		func(a *args) { a.int(seqOf(position, 0)); a.int(seqOf(position+1, 0)); a.limit(limit) },
 		func(row *row) error { found = append(found, row.change()); return nil })
 	return found, total, err

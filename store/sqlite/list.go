@@ -105,7 +105,7 @@ func listFilter(q *store.ListQuery) (where string, bind func(*args)) {
 func (r *reader) candidates(ctx context.Context, q *store.ListQuery) (ids []uuid.UUID, narrow bool, err error) {
 	collect := func(sql string, bind func(*args)) (bool, error) {
 		ids = ids[:0]
-		err := r.query(ctx, "list", sql+" LIMIT ?", func(a *args) { bind(a); a.limit(q.Scan + 1) },
+		err := r.query(ctx, "list", sql+" LIMIT ?+0", func(a *args) { bind(a); a.limit(q.Scan + 1) },
 			func(row *row) error { ids = append(ids, row.id()); return nil })
 		return len(ids) <= q.Scan, err
 	}
@@ -230,7 +230,7 @@ func (r *reader) listInOrder(ctx context.Context, q *store.ListQuery, where stri
 		}
 	}
 	window := "FROM entity WHERE kind = ? AND " + after + " ORDER BY " + order
-	err = r.query(ctx, "list", `SELECT `+entityColumns+` FROM (SELECT * `+window+` LIMIT ?) AS entity WHERE `+where+` LIMIT ?`,
+	err = r.query(ctx, "list", `SELECT `+entityColumns+` FROM (SELECT * `+window+` LIMIT ?+0) AS entity WHERE `+where+` LIMIT ?+0`,
 		func(a *args) {
 			a.int(int64(q.Kind))
 			place(a)
@@ -251,7 +251,7 @@ func (r *reader) listInOrder(ctx context.Context, q *store.ListQuery, where stri
 		return page, nil
 	}
 	// the window ended: after its last row, unless that is the end of all
-	err = r.query(ctx, "list", `SELECT updated, ref_id `+window+` LIMIT 1 OFFSET ?`,
+	err = r.query(ctx, "list", `SELECT updated, ref_id `+window+` LIMIT 1 OFFSET ?+0`,
 		func(a *args) { a.int(int64(q.Kind)); place(a); a.int(int64(q.Scan) - 1) },
 		func(row *row) error {
 			page.Next = &store.Cursor{Updated: row.time(), RefID: row.id()}
@@ -302,7 +302,7 @@ func (s *Store) Forget(ctx context.Context, before casm.Time, limit int) (passed
 	}
 	var list []old
 	err = w.query(ctx, `SELECT position, request_id, ordinal, claim, at FROM business_transaction
-		WHERE position > (SELECT forgotten FROM log_head) ORDER BY position LIMIT ?`,
+		WHERE position > (SELECT forgotten FROM log_head) ORDER BY position LIMIT ?+0`,
 		func(a *args) { a.limit(limit) },
 		func(row *row) error {
 			o := old{position: row.int()}

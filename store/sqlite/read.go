@@ -266,7 +266,7 @@ func (r *reader) children(ctx context.Context, q store.ChildQuery, condition str
 	if q.CreatedBefore != 0 {
 		condition += ` AND created <= ?`
 	}
-	return r.entities(ctx, "children", above+` AND kind = ? AND ref_id > ?`+condition+` ORDER BY ref_id LIMIT ?`,
+	return r.entities(ctx, "children", above+` AND kind = ? AND ref_id > ?`+condition+` ORDER BY ref_id LIMIT ?+0`,
 		func(a *args) {
 			a.id(q.Of)
 			a.int(int64(q.Kind))
@@ -286,6 +286,6 @@ func (r *reader) ByLookupKey(ctx context.Context, kind casm.Kind, key string) ([
 
 // Due implements store.Reader.
 func (r *reader) Due(ctx context.Context, at casm.Time, limit int) ([]store.Entity, error) {
-	return r.entities(ctx, "what is due", `due <= ? ORDER BY due, ref_id LIMIT ?`,
+	return r.entities(ctx, "what is due", `due <= ? ORDER BY due, ref_id LIMIT ?+0`,
 		func(a *args) { a.time(at); a.limit(limit) })
 }

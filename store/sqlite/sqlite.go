@@ -60,6 +60,9 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err := migrate(ctx, w); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: schema: %w", path, err), w.Close())
 	}
+	if err := w.countSums(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: sums: %w", path, err), w.Close())
+	}
 	s := &Store{
 		path:    path,
 		now:     opts.Now,

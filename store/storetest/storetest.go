@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Entities", entityTests},
 		{"Journal", journalTests},
 		{"Feed", feedTests},
+		{"Checksum", checksumTests},
 		{"Config", configTests},
 		{"List", listTests},
 		{"Model", modelTests},

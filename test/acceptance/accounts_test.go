@@ -123,7 +123,7 @@ var billCycleCases = []Case{
 			ok(`{"operation": "cancelAccountBillCycleChange", "payload": {"billCycle": "monthly", "plannedBillCycle": "<none>", "version": 3}}`),
 	)},
 	{"bill cycle: a plan takes effect by itself (rules 20, 25)", steps(anAccount,
-		post("/accounts/bill-cycle/update", `{"account": {"externalId": "{{account}}"}, "billCycle": "quarterly", "validFrom": "{{$now+300ms}}"}`).ok(`{"payload": {"billCycle": "monthly"}}`),
+		post("/accounts/bill-cycle/update", `{"account": {"externalId": "{{account}}"}, "billCycle": "quarterly", "validFrom": "{{$now+1s}}"}`).ok(`{"payload": {"billCycle": "monthly"}}`),
 		get("/accounts/read?externalId={{account}}").ok(`{"billCycle": "quarterly", "plannedBillCycle": "<none>", "version": 3}`).eventually(),
 		get("/accounts/history?externalId={{account}}&limit=1").
 			ok(`{"items": [{"operation": "applyPlannedBillCycle", "version": 3}]}`).eventually(),

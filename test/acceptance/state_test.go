@@ -25,14 +25,14 @@ var stateCases = append([]Case{
 		post("/customers/state/update", `{"customer": {"externalId": "{{customer}}"}, "state": {"state": "ACTIVE", "stateReason": "active"}}`).refused("deactivated /customer"),
 	)},
 	{"state: a pending plan never takes effect by itself (rule 18)", steps(aCustomer,
-		post("/customers/state/update", `{"customer": {"externalId": "{{customer}}"}, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "{{$now+100ms}}", "pending": true}}`).
+		post("/customers/state/update", `{"customer": {"externalId": "{{customer}}"}, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "{{$now+1s}}", "pending": true}}`).
 			ok(`{"payload": {"state": {"state": "ACTIVE"}, "plannedState": {"state": "SUSPENDED", "pending": true}}}`),
-		does(pause(250*time.Millisecond)),
+		does(pause(1100*time.Millisecond)),
 		get("/customers/read?externalId={{customer}}").ok(`{"state": {"state": "ACTIVE"}, "plannedState": {"pending": true}, "version": 2}`),
 		post("/customers/state/confirm", `{"customer": {"externalId": "{{customer}}"}}`).ok(`{"payload": {"state": {"state": "SUSPENDED", "pending": false}, "plannedState": "<none>"}}`),
 	)},
 	{"state: a firm plan takes effect and is published by itself (rules 18, 20)", steps(aCustomer,
-		post("/customers/state/update", `{"requestId": "{{plan}}", "customer": {"externalId": "{{customer}}"}, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "{{$now+300ms}}"}}`).ok(`{"payload": {"version": 2, "state": {"state": "ACTIVE"}}}`),
+		post("/customers/state/update", `{"requestId": "{{plan}}", "customer": {"externalId": "{{customer}}"}, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "{{$now+1s}}"}}`).ok(`{"payload": {"version": 2, "state": {"state": "ACTIVE"}}}`),
 		get("/customers/read?externalId={{customer}}").ok(`{"state": {"state": "SUSPENDED"}, "plannedState": "<none>", "version": 3}`).eventually(),
 		get("/v1/business-transactions?customer={{customerId}}").
 			ok(`{"items": [{"event": "created"}, {"event": "stateChangePlanned"}, {"event": "stateChanged", "operation": "applyPlannedState", "requestId": "{{plan}}", "actor": "dev"}]}`).eventually(),
@@ -104,7 +104,7 @@ var cascadeCases = []Case{
 		get("/subscribers/read?externalId={{subscriber}}").ok(`{"plannedState": {"stateReason": "lost"}}`),
 	)},
 	{"cascade: a plan takes effect on all below (rules 20, 21)", steps(aSubscription,
-		post("/customers/state/update", `{"customer": {"externalId": "{{customer}}"}, "subordinateUpdated": true, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "{{$now+300ms}}"}}`).ok(`{"impactedTotal": 4}`),
+		post("/customers/state/update", `{"customer": {"externalId": "{{customer}}"}, "subordinateUpdated": true, "state": {"state": "SUSPENDED", "stateReason": "debt", "stateValidFrom": "{{$now+1s}}"}}`).ok(`{"impactedTotal": 4}`),
 		get("/subscriptions/read?externalId={{subscription}}").ok(`{"state": {"state": "SUSPENDED"}, "version": 3}`).eventually(),
 		get("/customers/read?externalId={{customer}}&accounts=true").ok(`{"state": {"state": "SUSPENDED"}, "accounts": [{"state": {"state": "SUSPENDED"}}]}`),
 	)},
