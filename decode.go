@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -206,11 +207,7 @@ func (d *decoder) object(o *Object, pointer string, parts []reflect.Value, top b
 }
 
 func (d *decoder) unknown(fields []*Field, pointer, name string) {
-	hint := ""
-	if near := nearest(name, fields); near != "" {
-		hint = "; did you mean " + near + "?"
-	}
-	d.add(UnknownMember, pointer+"/"+EscapePointer(clip(name)), "%s is not known here%s", clip(name), hint)
+	d.add(UnknownMember, pointer+"/"+EscapePointer(clip(name)), "%s is not known here%s", clip(name), nearest(name, fields))
 }
 
 // member reads one value into its place in the part.
@@ -534,18 +531,25 @@ func clip(s string) string {
 	return string([]rune(s)[:most]) + "…"
 }
 
-// nearest returns the member whose name is nearest to a misspelt one, or "".
+// nearest ends a sentence about an unknown member with the known one whose
+// name is nearest (contract 4); where that is none that a slip of the pen would
+// explain, it does not ask whether it was meant.
 func nearest(name string, fields []*Field) string {
-	if len(name) > 64 {
-		return ""
-	}
-	best, bestDistance := "", 1+len(name)/3
+	const most = 64 // longer names are compared by their beginnings
+	name = name[:min(len(name), most)]
+	best, bestDistance := "", math.MaxInt
 	for _, f := range fields {
-		if d := distance(strings.ToLower(name), strings.ToLower(f.Name)); d <= bestDistance {
-			best, bestDistance = f.Name, d-1
+		if d := distance(strings.ToLower(name), strings.ToLower(f.Name)); d < bestDistance {
+			best, bestDistance = f.Name, d
 		}
 	}
-	return best
+	switch {
+	case best == "":
+		return ""
+	case bestDistance <= 1+len(name)/3:
+		return "; did you mean " + best + "?"
+	}
+	return "; the nearest known member is " + best
 }
 
 // distance is the edit distance of two short ASCII names.

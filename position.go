@@ -50,7 +50,7 @@ func ParsePosition(s string) (Position, error) {
 	tx, err1 := strconv.ParseUint(head, 10, 62)
 	ord, err2 := strconv.ParseUint(tail, 10, 62)
 	if !ok || err1 != nil || err2 != nil {
-		return Position{}, fmt.Errorf("%q is not a position such as 42-0, as the feed gives them (0 is the beginning)", s)
+		return Position{}, fmt.Errorf("%q is not a position such as 42-0, as the feed gives them (0 is the beginning)", clip(s))
 	}
 	return Position{int64(tx), int64(ord)}, nil
 }

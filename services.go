@@ -153,11 +153,7 @@ func (s *ServiceSpec) Check(given Scalars, pointer string, v *Violations) {
 			for i, a := range s.Attributes {
 				names[i] = &Field{Name: a.Name}
 			}
-			hint := ""
-			if near := nearest(name, names); near != "" {
-				hint = "; did you mean " + near + "?"
-			}
-			v.Add(UnknownMember, at, "a service of kind %s has no attribute %s%s", s.Kind, clip(name), hint)
+			v.Add(UnknownMember, at, "a service of kind %s has no attribute %s%s", s.Kind, clip(name), nearest(name, names))
 			continue
 		}
 		a.check(value, at, v)

@@ -82,11 +82,11 @@ func (t *Time) UnmarshalText(b []byte) error {
 func ParseTime(s string) (Time, error) {
 	v, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a time with offset such as 2026-05-01T00:00:00+02:00", s)
+		return 0, fmt.Errorf("%q is not a time with offset such as 2026-05-01T00:00:00+02:00", clip(s))
 	}
 	t := TimeOf(v)
 	if t < MinTime || t >= MaxTime {
-		return 0, fmt.Errorf("%q is outside the years 1970 to 2199", s)
+		return 0, fmt.Errorf("%q is outside the years 1970 to 2199", clip(s))
 	}
 	return t, nil
 }

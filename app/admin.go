@@ -216,15 +216,17 @@ var ErrNoData = errors.New("the data folder holds no data")
 
 // Administer calls fn with an Admin of the data folder: through the socket of
 // the server that works on it, or directly when none does. actor is recorded
-// as who did it. A folder that holds nothing yet is refused with ErrNoData,
+// as who did it. With a database it works on that, whether servers run or not.
+// A folder that holds nothing yet is refused with ErrNoData,
 // unless create says to begin it.
-func Administer(ctx context.Context, data, actor string, create bool, log *slog.Logger, fn func(Admin) error) error {
-	if _, err := os.Stat(filepath.Join(data, storeFile)); !create && errors.Is(err, fs.ErrNotExist) {
+func Administer(ctx context.Context, where Data, actor string, create bool, log *slog.Logger, fn func(Admin) error) error {
+	data := where.Data
+	if _, err := os.Stat(filepath.Join(data, storeFile)); where.Database == "" && !create && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s; name another one with --data", ErrNoData, data)
 	}
 	// A server that starts or stops has the lock but not the socket.
 	for deadline := time.Now().Add(5 * time.Second); ; {
-		direct, err := open(ctx, data, log)
+		direct, err := open(ctx, where, log)
 		if err == nil {
 			err := fn(local{auth.Keys{Configuration: direct.engine, Logger: log}, actor, "command line"})
 			return errors.Join(err, direct.close(ctx))

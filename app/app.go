@@ -18,6 +18,7 @@ import (
 	"casm/httpapi"
 	"casm/relay"
 	"casm/store"
+	"casm/stream"
 	"casm/stream/natsjs"
 
 	"golang.org/x/net/netutil"
@@ -92,7 +93,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	a.later(func(context.Context) error { return ignoreClosed(listener.Close()) })
 
 	registry := newRegistry()
-	if err := a.core.start(ctx, s.Data.Data, engine.Options{
+	if err := a.core.start(ctx, s.Data, engine.Options{
 		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, RequestRetention: s.RequestRetention, Logger: log, Metrics: registry,
 	}); err != nil {
 		return nil, err
@@ -110,13 +111,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
 
-	if a.broker, err = natsjs.Start(ctx, natsjs.ServerOptions{
-		Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Shut: !s.Dev, Logger: log,
-	}); err != nil {
-		return nil, err
-	}
-	a.later(func(context.Context) error { a.broker.Stop(); return nil })
-	target, err := a.broker.Target(ctx)
+	target, err := a.stream(ctx, s, log)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +137,22 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	a.api = httpapi.New(o)
 	a.serveAPI(netutil.LimitListener(listener, s.MaxConns))
 	return a, a.serveSocket()
+}
+
+// stream starts the in-process broker, unless another one is to be published
+// to, and returns the stream.
+func (a *App) stream(ctx context.Context, s Settings, log *slog.Logger) (stream.Target, error) {
+	if s.Stream != "" {
+		return natsjs.Connect(ctx, s.Stream, natsjs.TargetOptions{Logger: log})
+	}
+	var err error
+	if a.broker, err = natsjs.Start(ctx, natsjs.ServerOptions{
+		Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Shut: !s.Dev, Logger: log,
+	}); err != nil {
+		return nil, err
+	}
+	a.later(func(context.Context) error { a.broker.Stop(); return nil })
+	return a.broker.Target(ctx)
 }
 
 // later adds what Stop does before all that was added so far.
@@ -264,7 +275,15 @@ func (a *App) missing() []string {
 
 // Status tells where the server is reached.
 func (a *App) Status() Status {
-	return Status{PID: os.Getpid(), Version: Version, URL: "http://" + reachable(a.address), NATS: a.broker.URL()}
+	return Status{PID: os.Getpid(), Version: Version, URL: "http://" + reachable(a.address), NATS: a.natsURL()}
+}
+
+// natsURL is where subscribers reach the in-process broker, or "".
+func (a *App) natsURL() string {
+	if a.broker == nil {
+		return ""
+	}
+	return a.broker.URL()
 }
 
 // reachable returns an address that a client on this machine can use.

@@ -299,7 +299,7 @@ func TestKeys(t *testing.T) {
 	s.Dev = false
 	administer := func(fn func(Admin) error) {
 		t.Helper()
-		if err := Administer(t.Context(), s.Data.Data, "local:tester", true, quiet, fn); err != nil {
+		if err := Administer(t.Context(), s.Data, "local:tester", true, quiet, fn); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -317,7 +317,7 @@ func TestKeys(t *testing.T) {
 		})
 		return keys
 	}
-	nothing := Administer(t.Context(), s.Data.Data, "x", false, quiet, func(Admin) error { return nil })
+	nothing := Administer(t.Context(), s.Data, "x", false, quiet, func(Admin) error { return nil })
 	if _, err := os.Stat(s.Data.Data); !errors.Is(nothing, ErrNoData) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without data: %v, folder %v", nothing, err)
 	}
@@ -345,7 +345,7 @@ func TestKeys(t *testing.T) {
 	administer(func(a Admin) error { return a.RevokeKey(t.Context(), keys[1].Code) })
 	read(during, http.StatusUnauthorized)
 	read(before, http.StatusOK)
-	err := Administer(t.Context(), s.Data.Data, "x", false, quiet, func(a Admin) error { return a.RevokeKey(t.Context(), "nobody") })
+	err := Administer(t.Context(), s.Data, "x", false, quiet, func(a Admin) error { return a.RevokeKey(t.Context(), "nobody") })
 	if err == nil || !strings.Contains(err.Error(), "not_found") {
 		t.Errorf("revoking an unknown key of a running server: %v", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"casm"
 	"casm/demo"
 	"casm/engine"
+	"casm/store"
+	"casm/store/postgres"
 	"casm/store/sqlite"
 
 	"github.com/gofrs/flock"
@@ -19,30 +21,38 @@ import (
 // core is what works on a data folder: lock, store and engine.
 type core struct {
 	lock   *flock.Flock
-	store  *sqlite.Store
+	store  store.Store
 	engine *engine.Engine
 }
 
 // open takes a data folder and starts an engine on it with default settings.
-func open(ctx context.Context, data string, log *slog.Logger) (*core, error) {
+func open(ctx context.Context, data Data, log *slog.Logger) (*core, error) {
 	c := &core{}
 	var err error
-	if c.lock, err = lock(data); err != nil {
-		return nil, err
+	if data.Database == "" {
+		if c.lock, err = lock(data.Data); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.start(ctx, data, engine.Options{Logger: log, Metrics: prometheus.NewRegistry()}); err != nil {
-		return nil, errors.Join(err, c.lock.Unlock())
+		return nil, errors.Join(err, c.unlock())
 	}
 	return c, nil
 }
 
 // start opens the store and starts the engine, on a data folder that is
 // locked. When it fails neither stays open.
-func (c *core) start(ctx context.Context, data string, o engine.Options) (err error) {
-	if c.store, err = sqlite.Open(ctx, filepath.Join(data, storeFile), sqlite.Options{}); err != nil {
+func (c *core) start(ctx context.Context, data Data, o engine.Options) (err error) {
+	if data.Database == "" {
+		c.store, err = sqlite.Open(ctx, filepath.Join(data.Data, storeFile), sqlite.Options{})
+		o.Exclusive = true // the folder is locked
+	} else if err = postgres.Migrate(ctx, data.Database); err == nil {
+		c.store, err = postgres.Open(ctx, data.Database, postgres.Options{Logger: o.Logger})
+	}
+	if err != nil {
 		return err
 	}
-	o.Store, o.Exclusive = c.store, true // the folder is locked
+	o.Store = c.store
 	if c.engine, err = engine.New(ctx, o); err != nil {
 		return errors.Join(err, c.store.Close())
 	}
@@ -61,7 +71,14 @@ func (c *core) drain(ctx context.Context) error {
 // close stops the engine, closes the store and gives the lock back.
 func (c *core) close(ctx context.Context) error {
 	err := bounded(context.WithoutCancel(ctx), stopEngine, c.drain)
-	return errors.Join(err, c.store.Close(), c.lock.Unlock())
+	return errors.Join(err, c.store.Close(), c.unlock())
+}
+
+func (c *core) unlock() error {
+	if c.lock == nil { // on a database, which several may use
+		return nil
+	}
+	return c.lock.Unlock()
 }
 
 // addDemo adds what the configuration never held of the demonstration. A

@@ -20,6 +20,8 @@ func (a *App) greet(out io.Writer) {
 	switch {
 	case status.NATS != "":
 		line("NATS", status.NATS+"  stream CASM, subjects casm.>")
+	case a.settings.Stream != "":
+		line("NATS", "as --stream says; stream CASM, subjects casm.>")
 	case a.settings.NATSListen != Off && a.settings.NATSListen != "":
 		line("NATS", "shut: nobody could sign in there yet; --dev opens it")
 	default:

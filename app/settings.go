@@ -17,7 +17,8 @@ import (
 // Data is where a system keeps what it stores. Commands that work on a stopped
 // system take it too.
 type Data struct {
-	Data string `env:"CASM_DATA" default:"./casm-data" placeholder:"DIR" help:"Folder of all stored data; made when it is missing. One process at a time works on it (default: ${default})."`
+	Data     string `env:"CASM_DATA" default:"./casm-data" placeholder:"DIR" help:"Folder of all stored data; made when it is missing. One process at a time works on it (default: ${default})."`
+	Database string `env:"CASM_DATABASE" placeholder:"URL" help:"PostgreSQL 15 or later to use instead of the embedded store: postgres://… It holds a password: give it in the environment or in the settings file rather than on the command line."`
 }
 
 // Settings are everything that can be set about a server. Each field is a
@@ -29,6 +30,8 @@ type Settings struct {
 
 	Listen     string `env:"CASM_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 takes a free one (default: ${default})."`
 	NATSListen string `name:"nats-listen" env:"CASM_NATS_LISTEN" default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Address on which subscribers reach the in-process NATS JetStream, or \"off\". Opened only with --dev: without it nobody could sign in there yet (default: ${default})."`
+
+	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server with JetStream, 2.12 or later, to publish to instead of the in-process one: nats://…, tls://… Several servers on one database need it."`
 
 	Dev  bool `env:"CASM_DEV" help:"For development: no credentials are asked for. Refused unless every address is on the loopback interface."`
 	Demo bool `env:"CASM_DEMO" help:"Adds the demonstration configuration, a small operator's: what is missing of it is made, what is there stays as it is."`
@@ -42,6 +45,14 @@ type Settings struct {
 	LogFormat    string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
 	LogLevel     string `env:"CASM_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"What is logged: ${enum} (default: ${default})."`
 	OTLPEndpoint string `name:"otlp-endpoint" env:"CASM_OTLP_ENDPOINT" placeholder:"URL" help:"Where traces go: the address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318. None: no traces."`
+}
+
+// Check finds what is wrong with where the data are.
+func (d *Data) Check() error {
+	if u, err := url.Parse(d.Database); d.Database != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return errors.New("--database: must be an address such as postgres://casm@127.0.0.1/casm") // not told: it may hold a password
+	}
+	return nil
 }
 
 // Off is the value of an address that is not to be listened on.
@@ -61,6 +72,12 @@ func (s *Settings) Check() error {
 		add("--data must name a folder")
 	}
 	s.checkAddress("--listen", s.Listen, add)
+	if err := s.Data.Check(); err != nil {
+		all = append(all, err)
+	}
+	if u, err := url.Parse(s.Stream); s.Stream != "" && (err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls") {
+		add("--stream: must be an address such as nats://127.0.0.1:4222")
+	}
 	if s.NATSListen != Off && s.NATSListen != "" {
 		s.checkAddress("--nats-listen", s.NATSListen, add)
 	}

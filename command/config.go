@@ -80,6 +80,7 @@ func DecideConfig(s *casm.Snapshot, edits []ConfigEdit, uses func(casm.CodeRef) 
 	for _, e := range edits {
 		ref := casm.CodeRef{Collection: e.Collection.Path, Code: e.Code}
 		before := s.Item(ref.Collection, ref.Code)
+		checkPrimary(next, e, before, &v)
 		if e.Item == nil {
 			if before != nil && !e.Overrule {
 				checkDelete(e, ref, refs, uses, &v)
@@ -177,6 +178,20 @@ func clearPrimary(s *casm.Snapshot, e ConfigEdit, changed map[casm.CodeRef]casm.
 		cleared := c.Interface().(casm.ConfigItem)
 		*primary(cleared) = false
 		changed[ref] = cleared
+	}
+}
+
+// checkPrimary refuses an edit that would leave no currency primary: there is
+// always one, while of resource types there is at most one (contract 5).
+func checkPrimary(next *casm.Snapshot, e ConfigEdit, before casm.ConfigItem, v *casm.Violations) {
+	old, ok := before.(*casm.Currency)
+	if !ok || !old.Primary || slices.ContainsFunc(next.Items(e.Collection.Path), func(c casm.ConfigItem) bool { return *primary(c) }) {
+		return
+	}
+	if e.Item == nil {
+		v.Add(casm.InUse, e.Pointer, "%s is the primary currency; make another one primary first", e.Code)
+	} else {
+		v.Add(casm.InvalidValue, e.Pointer+"/primary", "%s is the primary currency, and there must be one; set primary of another, which clears this one's", e.Code)
 	}
 }
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"strings"
 
 	"casm"
 
@@ -70,7 +71,7 @@ func updateState(d *Decision, in *Input) *Record {
 		d.refuse(casm.PendingNeedsFutureDate, "/state/pending", "a pending change needs a stateValidFrom in the future")
 	}
 	if !r.Deactivated() && !allowed(top.State.State, s.State) {
-		d.refuse(casm.TransitionNotAllowed, "/state/state", "from %s no change to %s is possible; %v are", top.State.State, s.State, transitions[top.State.State])
+		d.refuse(casm.TransitionNotAllowed, "/state/state", "from %s no change to %s is possible; what is possible: %s", top.State.State, s.State, strings.Join(transitions[top.State.State], ", "))
 	}
 	if future && top.PlannedState != nil {
 		d.refuse(casm.StateChangeAlreadyPlanned, "/state", "a change to %s is planned for %v already; confirm or cancel it first", top.PlannedState.State, top.PlannedState.StateValidFrom)

@@ -126,7 +126,7 @@ func Format(s *casm.Snapshot, asYAML bool) ([]byte, error) {
 				return nil, err
 			}
 			var doc []byte
-			if doc, err = formatItem(item); err == nil {
+			if doc, err = formatItem(c.Object, item); err == nil {
 				err = e.WriteValue(doc)
 			}
 		}
@@ -142,8 +142,8 @@ func Format(s *casm.Snapshot, asYAML bool) ([]byte, error) {
 }
 
 // formatItem writes an item without its version and without what says nothing:
-// false and empty lists.
-func formatItem(item casm.ConfigItem) ([]byte, error) {
+// false and empty lists, where the member may be left out.
+func formatItem(object *casm.Object, item casm.ConfigItem) ([]byte, error) {
 	doc, err := casm.EncodeItem(item)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,8 @@ func formatItem(item casm.ConfigItem) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if member == "version" || slices.Contains([]string{"false", "[]", "{}"}, string(value)) {
+		mandatory := slices.ContainsFunc(object.Fields, func(f *casm.Field) bool { return f.Name == member && f.Required })
+		if member == "version" || !mandatory && slices.Contains([]string{"false", "[]", "{}"}, string(value)) {
 			continue
 		}
 		if err := e.WriteToken(jsontext.String(member)); err != nil {

@@ -78,3 +78,34 @@ func TestConfigAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestPrimaryCurrency: there is always one (contract 5).
+func TestPrimaryCurrency(t *testing.T) {
+	a := newDev(t)
+	const base = "/v1/config/currencies"
+	a.do(http.MethodPut, base+"/EUR", `{"code":"EUR","name":"Euro","precision":2}`).refuses(400, "invalid_value /primary")
+	a.post(base, `{"code":"CHF","name":"Franc","primary":true,"precision":2}`).is(201)
+	a.do(http.MethodDelete, base+"/CHF", "").refuses(409, "in_use")
+	a.do(http.MethodPut, base+"/EUR", `{"code":"EUR","name":"Euro","primary":true,"precision":2}`).is(200)
+	a.do(http.MethodDelete, base+"/CHF", "").is(204)
+	a.post("/v1/config/import", "currencies: [{code: EUR, name: Euro, precision: 2}]\n", "Content-Type", "application/yaml").refuses(400, "invalid_value /currencies/0/primary")
+	a.post("/v1/config/import?dryRun=true", "currencies: [{code: USD, name: Dollar, primary: true, precision: 2}]\n", "Content-Type", "application/yaml").is(200)
+}
+
+// TestPattern: one that compiles only within the parentheses that make it match
+// whole values would match parts of them.
+func TestPattern(t *testing.T) {
+	newDev(t).post("/v1/config/resource-types", `{"code":"x","name":"x","pattern":"a)|(?:b"}`).refuses(400, "invalid_value /pattern")
+}
+
+// TestExportEmpty imports what was exported, mandatory lists that are empty included.
+func TestExportEmpty(t *testing.T) {
+	a := newDev(t)
+	a.post("/v1/config/products", `{"code":"empty","name":"Empty","services":[]}`).is(201)
+	for _, form := range []string{"application/yaml", "application/json"} {
+		document := string(a.get("/v1/config/export", "Accept", form).is(200).Body)
+		if r := a.post("/v1/config/import", document, "Content-Type", form).is(200); len(r.member("changes").([]any)) != 0 {
+			t.Errorf("%s: %s", form, r.Body)
+		}
+	}
+}

@@ -18,7 +18,9 @@ import (
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"lines": func(text string) int { return strings.Count(text, "\n") + 2 },
+}).ParseFS(pageFiles, "pages/*.html"))
 
 // render makes a page. It panics when the template is wrong: that is a mistake
 // in the program, and a test makes every page.
@@ -35,6 +37,7 @@ type (
 	docsData struct {
 		Version  string
 		Style    template.CSS
+		Script   template.JS
 		Sections []docsSection
 		Entities []docsObject
 		Codes    []docsCode
@@ -51,6 +54,13 @@ type (
 		Query   []docsMember
 		Members []docsMember
 		Curl    string
+		// Inputs and Body are what can be given to try it out.
+		Inputs []docsInput
+		Body   string
+	}
+	docsInput struct {
+		Name, In, Value, Hint string
+		Required, Repeated    bool
 	}
 	docsObject struct {
 		Name, MessageCode string
@@ -68,7 +78,7 @@ type (
 )
 
 func docsPage(version string) docsData {
-	d := docsData{Version: version, Style: style, Roles: auth.Roles, Services: casm.Services}
+	d := docsData{Version: version, Style: style, Script: template.JS(docsScript), Roles: auth.Roles, Services: casm.Services}
 	for _, tag := range tags {
 		section := docsSection{Title: tag}
 		for _, e := range endpoints {
@@ -106,6 +116,34 @@ func docsOf(e *endpoint) docsEndpoint {
 	}
 	if e.Request != nil {
 		d.Members = membersOf(e.Request, request)
+	}
+	if e.Example != "" {
+		d.Body = pretty(e.Example)
+	}
+	input := func(in string, p param, required bool) {
+		i := docsInput{Name: p.Name, In: in, Hint: paramExample(e, p.Name), Required: required, Repeated: p.Repeated}
+		switch {
+		case p.Type == casm.TypeBoolean:
+			i.Hint = "true or false"
+		case p.Prefix != "":
+			i.Hint = "key=value"
+		}
+		if required || p.Name == "externalId" && !p.Repeated {
+			i.Value = i.Hint
+		}
+		d.Inputs = append(d.Inputs, i)
+	}
+	for _, p := range e.PathParams {
+		input("path", p, true)
+	}
+	for _, p := range e.Params {
+		input("query", p, p.Required)
+	}
+	if e.IfMatch {
+		input("header", param{Name: ifMatchHeader}, false)
+	}
+	for _, p := range e.Headers {
+		input("header", p, false)
 	}
 	return d
 }
@@ -170,6 +208,15 @@ func memberType(f *casm.Field, dir direction) string {
 	return t
 }
 
+// pretty is JSON of our own for people to read.
+func pretty(text string) string {
+	v := jsontext.Value(text)
+	if err := v.Indent(jsontext.WithIndent("  ")); err != nil {
+		panic("httpapi: example " + text + ": " + err.Error())
+	}
+	return string(v)
+}
+
 // curl is how to call an endpoint from a shell.
 func curl(e *endpoint) string {
 	var b strings.Builder
@@ -180,14 +227,10 @@ func curl(e *endpoint) string {
 	path := strings.ReplaceAll(strings.ReplaceAll(e.Path, "{code}", "example"), "{file}", "customer.json")
 	switch {
 	case e.Example != "":
-		body := jsontext.Value(strings.ReplaceAll(e.Example, "{{$guid}}", exampleID))
-		if err := body.Indent(); err != nil {
-			panic("httpapi: example of " + e.ID + ": " + err.Error())
-		}
 		if e.Method != http.MethodPost {
 			b.WriteString(" -X " + e.Method)
 		}
-		b.WriteString(" http://127.0.0.1:8080" + path + " \\\n  -H 'Content-Type: application/json' -d '" + string(body) + "'")
+		b.WriteString(" http://127.0.0.1:8080" + path + " \\\n  -H 'Content-Type: application/json' -d '" + pretty(strings.ReplaceAll(e.Example, "{{$guid}}", exampleID)) + "'")
 		return b.String()
 	case e.ID == streamID:
 		b.WriteString(" -N")

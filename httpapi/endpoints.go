@@ -57,7 +57,7 @@ const (
 )
 
 // Tags are the sections in their order.
-var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagSystem}
+var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagSystem}
 
 // endpoints is everything that the server answers.
 var endpoints = buildEndpoints()
@@ -103,6 +103,7 @@ func buildEndpoints() []*endpoint {
 		}
 	}
 	list = append(list, documentEndpoints()...)
+	list = append(list, warehouseEndpoints()...)
 	return append(list, otherEndpoints()...)
 }
 

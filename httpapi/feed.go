@@ -29,6 +29,7 @@ type feedItem struct {
 	MessageCode   string         `json:"messageCode" doc:"What the message is about."`
 	Event         string         `json:"event" doc:"What happened to it."`
 	Timestamp     casm.Time      `json:"timestamp" doc:"When."`
+	RecordedAt    casm.Time      `json:"recordedAt,omitzero" doc:"When this version was recorded, where that is not timestamp: versions of one entity are a microsecond apart at least."`
 	Actor         string         `json:"actor,omitzero" doc:"Who did it."`
 	Comment       string         `json:"comment,omitzero" doc:"Why."`
 	Payload       jsontext.Value `json:"payload" doc:"The message's body: the entity after the change."`
@@ -36,9 +37,13 @@ type feedItem struct {
 
 func appendFeedItem(b []byte, e *store.Entry) ([]byte, error) {
 	t := &e.Transaction
+	recorded := e.At
+	if recorded == t.At {
+		recorded = 0
+	}
 	item, err := json.Marshal(feedItem{
 		Position: e.Position.String(), TransactionID: t.ID, RequestID: t.RequestID, Operation: t.Operation,
-		MessageCode: e.Kind.MessageCode(), Event: e.Event, Timestamp: t.At, Actor: t.Actor, Comment: t.Comment,
+		MessageCode: e.Kind.MessageCode(), Event: e.Event, Timestamp: t.At, RecordedAt: recorded, Actor: t.Actor, Comment: t.Comment,
 		Payload: relay.Body(*e),
 	})
 	if err != nil {
@@ -74,12 +79,12 @@ func (x *exchange) feedQuery() (q values, start casm.Position, filter store.Feed
 		var err error
 		if q.has("after") {
 			if start, err = casm.ParsePosition(q["after"].text); err != nil {
-				v.Add(casm.InvalidValue, "after", "%s", clip(err.Error()))
+				v.Add(casm.InvalidValue, "after", "%s", err)
 			}
 		}
 		if last := x.r.Header.Get(lastEventID); last != "" && x.endpoint.ID == streamID {
 			if start, err = casm.ParsePosition(last); err != nil {
-				v.Add(casm.InvalidValue, lastEventID, "%s", clip(err.Error()))
+				v.Add(casm.InvalidValue, lastEventID, "%s", err)
 			}
 		}
 	})
@@ -100,8 +105,12 @@ func feed(s *Server, x *exchange) {
 	if !ok {
 		return
 	}
+	var head store.Head
 	body := []byte(`{"items":[`)
-	err := s.engine.View(x.context(), func(r store.Reader) error {
+	err := s.engine.View(x.context(), func(r store.Reader) (err error) {
+		if head, err = r.Head(x.context()); err != nil {
+			return err
+		}
 		for left := int(x.integer(q, "limit")); left > 0 && len(body) < feedBytes; {
 			chunk := min(left, feedChunk)
 			entries, err := r.Feed(x.context(), after, filter, chunk)
@@ -127,7 +136,7 @@ func feed(s *Server, x *exchange) {
 		x.fail(err)
 		return
 	}
-	x.json(http.StatusOK, append(body, "]}"...))
+	x.json(http.StatusOK, fmt.Appendf(body, `],"epoch":%d,"head":%d}`, head.Epoch, head.Position))
 }
 
 // How the live stream goes on.

@@ -29,7 +29,7 @@ const goldenVersion = "0.0.0"
 
 // TestGolden fails when what is served differs from api/; -update writes it anew.
 func TestGolden(t *testing.T) {
-	want := map[string][]byte{"openapi.json": OpenAPI(goldenVersion)}
+	want := map[string][]byte{"openapi.json": OpenAPI(goldenVersion), "postman_collection.json": PostmanCollection()}
 	for _, k := range casm.Kinds {
 		want["schemas/"+k.MessageCode()+".json"] = MessageSchema(k)
 	}

@@ -189,11 +189,18 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %v", path, r.Header)
 		}
 		page := string(r.Body)
-		if !strings.Contains(page, "1.2.3") || strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "<script") || strings.Contains(page, "src=") {
+		if !strings.Contains(page, "1.2.3") || strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "src=") || strings.Contains(page, "javascript:") {
 			t.Errorf("%s is not as it should be", path)
 		}
-		if !strings.Contains(page, styleSheet) {
+		if !strings.Contains(page, "<style>"+styleSheet+"</style>") {
 			t.Errorf("%s: the style sheet is not as its hash says", path)
+		}
+		scripts := strings.Count(page, "<script")
+		if path == "/docs" && !strings.Contains(page, "<script>"+docsScript+"</script>") || path == "/" && scripts != 0 || scripts > 1 {
+			t.Errorf("%s: the script is not as its hash says", path)
+		}
+		if policy := r.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+			t.Errorf("%s: %s", path, policy)
 		}
 	}
 	page := string(a.get("/docs").Body)

@@ -3,7 +3,10 @@ package httpapi
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"hash/fnv"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,15 +59,17 @@ func listParams(kind casm.Kind) []param {
 func list(kind casm.Kind) func(*Server, *exchange) {
 	return func(s *Server, x *exchange) {
 		query := engine.ListQuery{Kind: kind}
+		var asked uint64
 		if _, ok := x.query(func(q values, v *casm.Violations) {
 			query.Limit = int(x.integer(q, "limit"))
 			readFilters(&query, q, v)
+			asked = fingerprint(kind, q)
 			if !q.has("cursor") {
 				return
 			}
 			var ok bool
-			if query.After, ok = readListCursor(q["cursor"].text); !ok || (query.After.Updated != 0) != (query.UpdatedSince != 0) {
-				v.Add(casm.InvalidValue, "cursor", "this is no cursor of this list; give nextCursor of the page before as it is")
+			if query.After, ok = readListCursor(q["cursor"].text, asked); !ok {
+				v.Add(casm.InvalidValue, "cursor", "this is no cursor of this list; give nextCursor of the page before as it is, with the same filters")
 			}
 		}); !ok {
 			return
@@ -74,16 +79,16 @@ func list(kind casm.Kind) func(*Server, *exchange) {
 			x.fail(err)
 			return
 		}
-		x.listPage(items, next)
+		x.listPage(items, next, asked)
 	}
 }
 
 // listPage answers with a page.
-func (x *exchange) listPage(items []byte, next *store.Cursor) {
+func (x *exchange) listPage(items []byte, next *store.Cursor, asked uint64) {
 	body := make([]byte, 0, len(items)+128)
 	body = append(append(body, `{"items":`...), items...)
 	if next != nil {
-		body = append(append(append(body, `,"nextCursor":"`...), writeListCursor(*next)...), '"')
+		body = append(append(append(body, `,"nextCursor":"`...), writeListCursor(*next, asked)...), '"')
 	}
 	x.json(http.StatusOK, append(body, '}'))
 }
@@ -149,19 +154,39 @@ func (v values) ids(name string) []uuid.UUID {
 	return out
 }
 
-// The cursor of a list is opaque to clients: the last row's time of change,
-// with updatedSince, and its refId.
-func writeListCursor(c store.Cursor) string {
-	b := binary.BigEndian.AppendUint64([]byte{'l'}, uint64(c.Updated))
+// fingerprint tells what a list was asked for: its kind and filters, however
+// they were ordered. A cursor carries it, because a page that follows under
+// other filters would leave things out without anybody noticing.
+func fingerprint(kind casm.Kind, q values) uint64 {
+	h := fnv.New64a()
+	write := func(s string) { h.Write(append([]byte(s), 0)) } // a hash never fails; no text holds 0
+	write(kind.String())
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if name == "cursor" || name == "limit" {
+			continue
+		}
+		write(name)
+		for _, text := range slices.Sorted(slices.Values(q.texts(name))) {
+			write(text)
+		}
+	}
+	return h.Sum64()
+}
+
+// The cursor of a list is opaque to clients: what was asked for, the last row's
+// time of change, with updatedSince, and its refId.
+func writeListCursor(c store.Cursor, asked uint64) string {
+	b := binary.BigEndian.AppendUint64([]byte{'l'}, asked)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Updated))
 	return base64.RawURLEncoding.EncodeToString(append(b, c.RefID[:]...))
 }
 
-func readListCursor(s string) (c store.Cursor, ok bool) {
+func readListCursor(s string, asked uint64) (c store.Cursor, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != 1+8+len(c.RefID) || b[0] != 'l' {
+	if err != nil || len(b) != 1+8+8+len(c.RefID) || b[0] != 'l' || binary.BigEndian.Uint64(b[1:]) != asked {
 		return c, false
 	}
-	c.Updated = casm.Time(binary.BigEndian.Uint64(b[1:]))
-	copy(c.RefID[:], b[9:])
+	c.Updated = casm.Time(binary.BigEndian.Uint64(b[9:]))
+	copy(c.RefID[:], b[17:])
 	return c, c.Updated >= 0 && c.Updated < casm.MaxTime
 }

@@ -87,6 +87,13 @@ func TestLists(t *testing.T) {
 		a.get("/v1/casm/customers?"+query).refuses(400, want)
 	}
 
+	// A cursor is of its list and filters, in any order; limit may change.
+	next := a.get("/v1/casm/customers?limit=1&state=ACTIVE&state=INACTIVE").is(200).member("nextCursor").(string)
+	a.get("/v1/casm/customers?limit=2&state=INACTIVE&state=ACTIVE&cursor=" + next).is(200)
+	for _, query := range []string{"customers?", "customers?state=ACTIVE&", "customers?updatedSince=2024-01-01T00:00:00Z&", "accounts?state=ACTIVE&state=INACTIVE&"} {
+		a.get("/v1/casm/"+query+"cursor="+next).refuses(400, "invalid_value cursor")
+	}
+
 	id := a.get("/v1/casm/customers/read?externalId=c1").member("refId").(string)
 	a.post("/v1/casm/accounts/create", `{"requestId":"`+fresh()+`","externalId":"a1","accountProfile":"postpaid","customer":{"externalId":"c1"}}`).is(200)
 	a.post("/v1/casm/subscribers/create", `{"requestId":"`+fresh()+`","externalId":"s1","subscriberProfile":"mobile","account":{"externalId":"a1"},"primaryResource":"491701234567"}`).is(200)

@@ -86,12 +86,18 @@ var styleSheet string
 // style is the style sheet as it stands in pages: its hash is in the policy.
 var style = template.CSS(styleSheet)
 
-// policy lets a page load nothing but its own style sheet.
-var policy = func() []string {
-	sum := sha256.Sum256([]byte(styleSheet))
-	return []string{"default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
-}()
+//go:embed pages/docs.js
+var docsScript string
+
+// policy lets a page load nothing but its own style sheet and script, and call
+// nothing but this server.
+var policy = []string{"default-src 'none'; style-src " + hashOf(styleSheet) + "; script-src " + hashOf(docsScript) +
+	"; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
 
 var typeHTML = []string{"text/html; charset=utf-8"}
 

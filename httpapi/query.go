@@ -168,7 +168,7 @@ func (p *param) parse(text string, v *casm.Violations) (out value, ok bool) {
 		// In a query + stands for a space: an offset such as +02:00 is often
 		// sent so, and can mean nothing else.
 		if out.time, err = casm.ParseTime(strings.Replace(text, " ", "+", 1)); err != nil {
-			v.Add(casm.InvalidValue, p.Name, "%s", clip(err.Error()))
+			v.Add(casm.InvalidValue, p.Name, "%s", err)
 			return out, false
 		}
 	case casm.TypeID:

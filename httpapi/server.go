@@ -43,6 +43,8 @@ type Options struct {
 	Engine Engine
 	// Auth finds out who calls; it may be nil with Dev only.
 	Auth *auth.Authenticator
+	// Warehouse is the data warehouse; nil: there is none.
+	Warehouse Warehouse
 	// Dev: no sign-in, but only requests whose Host and Origin are loopback
 	// are answered.
 	Dev bool
@@ -61,14 +63,15 @@ type Options struct {
 
 // Server answers requests. Close ends what would go on by itself.
 type Server struct {
-	engine  Engine
-	auth    *auth.Authenticator
-	dev     bool
-	ready   func() []string
-	log     *slog.Logger
-	metrics *metrics
-	tracer  trace.Tracer
-	version string
+	engine    Engine
+	warehouse Warehouse
+	auth      *auth.Authenticator
+	dev       bool
+	ready     func() []string
+	log       *slog.Logger
+	metrics   *metrics
+	tracer    trace.Tracer
+	version   string
 
 	mux       *http.ServeMux
 	exposed   http.Handler // of /metrics
@@ -88,7 +91,7 @@ func New(o Options) *Server {
 		panic("httpapi: without Dev there must be an Authenticator")
 	}
 	s := &Server{
-		engine: o.Engine, auth: o.Auth, dev: o.Dev, ready: o.Ready, log: o.Logger,
+		engine: o.Engine, warehouse: o.Warehouse, auth: o.Auth, dev: o.Dev, ready: o.Ready, log: o.Logger,
 		metrics: newMetrics(o.Metrics), tracer: o.Tracer, version: o.Version,
 		mux: http.NewServeMux(), closing: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}

@@ -37,7 +37,11 @@ type sent struct {
 // was acknowledged may be lost, repeats have one effect, versions have no
 // gaps, and the stream holds exactly the journal's messages.
 func TestKill(t *testing.T) {
-	app := testkit.NewApp(t)
+	t.Run("embedded", func(t *testing.T) { killed(t, testkit.NewApp(t)) })
+	t.Run("postgres", func(t *testing.T) { killed(t, testkit.NewApp(t, "--database", testkit.Database(t))) })
+}
+
+func killed(t *testing.T, app *testkit.App) {
 	ctx := t.Context()
 	for n := range 4 {
 		post(t, app, "/v1/casm/customers/create", fmt.Sprintf(`{"requestId":"hot%d","externalId":"hot%d","customerProfile":"b2b"}`, n, n))

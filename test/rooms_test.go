@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"casm/configdoc":              {"casm"},
 	"casm/demo":                   {"casm", "casm/command", "casm/configdoc"},
 	"casm/demo/subscribe":         {},
+	"casm/client":                 {"casm", "casm/command"},
 	"casm/bench":                  {},
 	"casm/cmd/casm":               {"casm", "casm/app", "casm/auth", "casm/bench", "casm/httpapi"},
 	"casm/internal/testkit":       {"casm", "casm/command"},
@@ -57,7 +58,7 @@ var libraries = map[string][]string{
 	"github.com/alecthomas/kong":           {"casm/cmd/casm"},
 	"github.com/gofrs/flock":               {"casm/app"},
 	"go.opentelemetry.io/":                 {"casm/app", "casm/httpapi"},
-	"net/http":                             {"casm/httpapi", "casm/auth", "casm/app", "casm/bench", "casm/cmd/casm", "casm/internal/testkit", "casm/stream/webhook", "casm/console"},
+	"net/http":                             {"casm/httpapi", "casm/auth", "casm/app", "casm/bench", "casm/client", "casm/cmd/casm", "casm/internal/testkit", "casm/stream/webhook", "casm/console"},
 	"database/sql":                         {"casm/store/postgres", "casm/warehouse", "casm/internal/testkit"},
 	"github.com/prometheus/client_golang/": {"casm/engine", "casm/relay", "casm/httpapi", "casm/app", "casm/warehouse"},
 }

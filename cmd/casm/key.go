@@ -38,7 +38,7 @@ Examples:
 func (k *key) administer(ctx context.Context, create bool, to streams, fn func(app.Admin) error) error {
 	// What is refused is told as an error; who did what stands in the history of the keys.
 	log := slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	return app.Administer(ctx, k.Data.Data, app.Actor(), create, log, fn)
+	return app.Administer(ctx, k.Data, app.Actor(), create, log, fn)
 }
 
 type createKey struct {

@@ -48,8 +48,14 @@ var binary struct {
 	err  error
 }
 
-// CleanUp removes what Binary built; call it at the end of TestMain.
-func CleanUp() { _ = os.RemoveAll(binary.dir) }
+// CleanUp removes what Binary built and ends the PostgreSQL of Database; call
+// it at the end of TestMain.
+func CleanUp() {
+	_ = os.RemoveAll(binary.dir)
+	if shared.p != nil {
+		_ = shared.p.Stop() // its folder is a temporary one
+	}
+}
 
 // Root returns the folder of the module.
 func Root() (string, error) {

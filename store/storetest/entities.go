@@ -18,6 +18,7 @@ var entityTests = []test{
 	{"LoadAbove", loadAbove},
 	{"LoadHolders", loadHolders},
 	{"LoadOnce", loadOnce},
+	{"LoadParts", loadParts},
 	{"ExternalIDs", externalIDs},
 	{"Children", children},
 	{"ChildrenPages", childrenPages},
@@ -171,6 +172,41 @@ func loadOnce(w *world) {
 	if (&store.Needs{}).Empty() && l.Now == 0 {
 		w.Error("no clock")
 	}
+}
+
+// loadParts: a subscriber that is named comes with its resources, a
+// subscription with its balances; what stands above something named does not.
+func loadParts(w *world) {
+	top := w.customer("")
+	subscriber, other := w.below(top, casm.KindSubscriber), w.below(top, casm.KindSubscriber)
+	subscriber.ExternalID = "s"
+	subscription := w.below(subscriber, casm.KindOfferSubscription)
+	var resources, balances []store.Entity
+	for range 3 {
+		resources = append(resources, w.below(subscriber, casm.KindSubscriberResource))
+		balances = append(balances, w.below(subscription, casm.KindBalance))
+	}
+	resources[1].State, balances[2].State = "DEACTIVATED", "DEACTIVATED"
+	foreign := w.below(other, casm.KindSubscriberResource)
+	w.create(append(append(slices.Clone(resources), balances...), top, subscriber, other, subscription, foreign)...)
+	load := func(what string, needs store.Needs, want ...store.Entity) {
+		w.Helper()
+		same(w, what, sortEntities(w.load(needs).Entities), sortEntities(want))
+		_, err := w.store.Commit(w.ctx, needs, func(_ store.Reader, l *store.Loaded) (*store.WriteSet, error) {
+			same(w, what+" in Commit", sortEntities(l.Entities), sortEntities(want))
+			return nil, nil
+		})
+		if err != nil {
+			w.Error(err)
+		}
+	}
+	load("a subscriber", store.Needs{Entities: keys(subscriber)}, top, subscriber, resources[0], resources[2])
+	load("by its external id", store.Needs{Claims: []store.ClaimKey{store.ExternalID(casm.KindSubscriber, "s")}},
+		top, subscriber, resources[0], resources[2])
+	load("a subscription", store.Needs{Entities: keys(subscription)}, top, subscriber, subscription, balances[0], balances[1])
+	load("both, and a part", store.Needs{Entities: keys(subscription, subscriber, resources[0])},
+		top, subscriber, subscription, balances[0], balances[1], resources[0], resources[2])
+	load("a part", store.Needs{Entities: keys(resources[0])}, top, subscriber, resources[0])
 }
 
 func externalIDs(w *world) {

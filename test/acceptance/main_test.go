@@ -25,6 +25,7 @@ var stores = []struct {
 	start func(t *testing.T) *testkit.App
 }{
 	{"embedded", func(t *testing.T) *testkit.App { return testkit.NewApp(t) }},
+	{"postgres", func(t *testing.T) *testkit.App { return testkit.NewApp(t, "--database", testkit.Database(t)) }},
 }
 
 // allCases is the list.

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package testkit
+
+import "os/exec"
+
+func startProcess(cmd *exec.Cmd) (*process, error) {
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		cmd.Wait() // how it ended is in its log
+		close(p.ended)
+	}()
+	return p, nil
+}
