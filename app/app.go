@@ -127,9 +127,17 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	a.later(a.runRelay())
 	a.later(drain) // here, before the relay's last look at what is committed
 
+	dwh, err := a.startWarehouse(zone, registry)
+	if err != nil {
+		return nil, err
+	}
+
 	o := httpapi.Options{
 		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Logger: log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
+	}
+	if dwh != nil {
+		o.Warehouse = dwh
 	}
 	if !s.Dev {
 		o.Auth = auth.New(auth.Options{Configuration: a.core.engine})

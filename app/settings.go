@@ -33,6 +33,8 @@ type Settings struct {
 
 	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server with JetStream, 2.12 or later, to publish to instead of the in-process one: nats://…, tls://… Several servers on one database need it."`
 
+	Warehouse string `env:"CASM_WAREHOUSE" placeholder:"URL" help:"PostgreSQL in which the data warehouse is kept, postgres://…, or \"off\" for none. None: a file in the data folder."`
+
 	Dev  bool `env:"CASM_DEV" help:"For development: no credentials are asked for. Refused unless every address is on the loopback interface."`
 	Demo bool `env:"CASM_DEMO" help:"Adds the demonstration configuration, a small operator's: what is missing of it is made, what is there stays as it is."`
 
@@ -77,6 +79,9 @@ func (s *Settings) Check() error {
 	}
 	if u, err := url.Parse(s.Stream); s.Stream != "" && (err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls") {
 		add("--stream: must be an address such as nats://127.0.0.1:4222")
+	}
+	if err := checkWarehouse(s.Warehouse); err != nil {
+		all = append(all, err)
 	}
 	if s.NATSListen != Off && s.NATSListen != "" {
 		s.checkAddress("--nats-listen", s.NATSListen, add)

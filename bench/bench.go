@@ -66,12 +66,12 @@ func (r *Result) Add(o *Result) {
 	}
 }
 
-// request appends the body of a client's n-th request.
+// request appends the body of a client's n-th request, of a read its path.
 type request func(b []byte, client int, n uint64) []byte
 
 // scenario is a kind of load.
 type scenario struct {
-	path string
+	path string // "": it reads
 	// prepare makes what is changed; nil for nothing.
 	prepare func(ctx context.Context, c *client, id string, clients int) error
 	request func(id string) request
@@ -152,6 +152,21 @@ func makeCustomers(ctx context.Context, c *client, id string, n int) error {
 	return nil
 }
 
+// readable is how many customers reads choose from.
+const readable = 1000
+
+// read gives requests that each read a customer by external id, one after
+// another of those that there are.
+func read(id string) request {
+	return func(b []byte, client int, n uint64) []byte {
+		b = append(b, "/v1/casm/customers/read?externalId="...)
+		b = append(b, id...)
+		b = append(b, '-')
+		b = strconv.AppendUint(b, (uint64(client)*61+n*7)%readable, 10)
+		return append(b, "-0"...)
+	}
+}
+
 const (
 	renameCustomer = "/v1/casm/customers/custom-name/update"
 	updateBalance  = "/v1/casm/subscriptions/balance/update"
@@ -184,10 +199,16 @@ var scenarios = map[string]scenario{
 		prepare: makeCustomers,
 		request: rename(func(client int) int { return client }),
 	},
+	"read": {
+		prepare: func(ctx context.Context, c *client, id string, _ int) error {
+			return makeCustomers(ctx, c, id, readable)
+		},
+		request: read,
+	},
 }
 
 // Scenarios are the names of the kinds of load.
-var Scenarios = []string{"create-customer", "update-one", "update-each", "balance-one", "balance-each"}
+var Scenarios = []string{"create-customer", "update-one", "update-each", "balance-one", "balance-each", "read"}
 
 // Measure runs clients against a target. Requests that fail are counted; an
 // error is returned when none succeeded, or ctx ended.
@@ -205,7 +226,7 @@ func Measure(ctx context.Context, t *Target, r Run) (*Result, error) {
 	var random [6]byte
 	rand.Read(random[:]) // never fails
 	id := hex.EncodeToString(random[:])
-	if s.prepare != nil {
+	if s.prepare != nil && !t.Bare {
 		c := &client{target: t, timeout: r.Timeout}
 		defer c.close()
 		if err := s.prepare(ctx, c, id, r.Clients); err != nil {
@@ -290,7 +311,12 @@ func (m *measurement) client(ctx context.Context, number int, result *Result) {
 	for n := uint64(1); ctx.Err() == nil && m.phase.Load() != over; n++ {
 		body = m.request(body[:0], number, n)
 		begun := time.Now()
-		_, err := c.post(ctx, m.path, body)
+		var err error
+		if m.path == "" {
+			_, err = c.get(ctx, body)
+		} else {
+			_, err = c.post(ctx, m.path, body)
+		}
 		took := time.Since(begun)
 		switch {
 		case err != nil:

@@ -31,6 +31,8 @@ type client struct {
 type Target struct {
 	// URL is its address, such as http://127.0.0.1:8080.
 	URL *url.URL
+	// Bare: it answers all the same and keeps nothing, so nothing is prepared.
+	Bare bool
 	// Key is an API key; "" for a server that was started with --dev.
 	Key string
 }
@@ -76,6 +78,39 @@ func (c *client) close() {
 // post sends a body and returns the status. An answer that is no 200 is
 // returned with the start of its body as error.
 func (c *client) post(ctx context.Context, path string, body []byte) (status int, err error) {
+	b := append(c.buf[:0], "POST "...)
+	b = append(b, path...)
+	b = c.common(b)
+	b = append(b, "Content-Type: application/json\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	c.buf = append(b, body...)
+	return c.send(ctx)
+}
+
+// get is post for a read.
+func (c *client) get(ctx context.Context, path []byte) (status int, err error) {
+	b := append(c.buf[:0], "GET "...)
+	b = append(b, path...)
+	c.buf = append(c.common(b), "\r\n"...)
+	return c.send(ctx)
+}
+
+// common appends the end of the request line and the headers of all requests.
+func (c *client) common(b []byte) []byte {
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, c.target.URL.Host...)
+	b = append(b, "\r\n"...)
+	if c.target.Key != "" {
+		b = append(b, "Authorization: Bearer "...)
+		b = append(b, c.target.Key...)
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+// send sends the request in buf and reads the answer.
+func (c *client) send(ctx context.Context) (status int, err error) {
 	if err := c.connect(ctx); err != nil {
 		return 0, err
 	}
@@ -84,20 +119,6 @@ func (c *client) post(ctx context.Context, path string, body []byte) (status int
 			c.close() // what the connection holds is not known
 		}
 	}()
-	b := append(c.buf[:0], "POST "...)
-	b = append(b, path...)
-	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, c.target.URL.Host...)
-	b = append(b, "\r\nContent-Type: application/json\r\n"...)
-	if c.target.Key != "" {
-		b = append(b, "Authorization: Bearer "...)
-		b = append(b, c.target.Key...)
-		b = append(b, "\r\n"...)
-	}
-	b = append(b, "Content-Length: "...)
-	b = strconv.AppendInt(b, int64(len(body)), 10)
-	b = append(b, "\r\n\r\n"...)
-	c.buf = append(b, body...)
 	if now := time.Now(); now.After(c.renew) { // a timer for each request would cost more than it tells
 		if err := c.conn.SetDeadline(now.Add(c.timeout)); err != nil {
 			return 0, err

@@ -12,11 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // serve starts a server and returns it as a target.
 func serve(t *testing.T, h http.HandlerFunc) *Target {

@@ -93,12 +93,13 @@ func DecodeBatch(body []byte) (*Batch, casm.Violations) {
 // IsAtomic reports whether the batch is all or none.
 func (b *Batch) IsAtomic() bool { return b.Atomic == nil || *b.Atomic }
 
-// ParseVersion reads the value of If-Match: a version, in quotes or not.
+// ParseVersion reads the value of If-Match: a version, in quotes or not, in
+// digits alone.
 func ParseVersion(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n > 0
+	n, err := strconv.ParseUint(s, 10, 63) // unlike ParseInt it takes no sign
+	return int64(n), err == nil && n > 0
 }

@@ -77,11 +77,8 @@ func parseSection(path string, section jsontext.Value, object *casm.Object, at s
 	c := casm.CollectionByPath(path)
 	items := []casm.ConfigItem{}
 	var raw []jsontext.Value
-	if section.Kind() == 'n' { // an empty section of YAML
-		return items
-	}
-	if err := json.Unmarshal(section, &raw); err != nil {
-		v.Add(casm.WrongType, at, "a list of items is expected")
+	if err := json.Unmarshal(section, &raw); err != nil || section.Kind() == 'n' {
+		v.Add(casm.WrongType, at, "a list of items is expected; [] removes all")
 		return nil
 	}
 	seen := map[string]bool{}
@@ -92,7 +89,7 @@ func parseSection(path string, section jsontext.Value, object *casm.Object, at s
 		*v = append(*v, violations...)
 		code := item.Base().Code
 		if code != "" && seen[code] {
-			v.Add(casm.DuplicateCode, pointer+"/code", "the code %s stands twice", code)
+			v.Add(casm.InvalidValue, pointer+"/code", "the code %s stands twice; give each once", code)
 		}
 		seen[code] = true
 		items = append(items, item)

@@ -74,9 +74,10 @@ func TestParseRefuses(t *testing.T) {
 		"- 1":                                {"wrong_type "},
 		"offer: []":                          {"unknown_member /offer"},
 		"api-keys: []":                       {"unknown_member /api-keys"},
+		"offers:":                            {"wrong_type /offers"},
 		"offers: 3":                          {"wrong_type /offers"},
 		"gl-codes: [{code: a}, {nam: x}, 3]": {"required /gl-codes/0/name", "required /gl-codes/1/code", "unknown_member /gl-codes/1/nam", "required /gl-codes/1/name", "wrong_type /gl-codes/2"},
-		"gl-codes: [{code: a, name: x, version: 3}, {code: a, name: 1.5}]": {"unknown_member /gl-codes/0/version", "duplicate_code /gl-codes/1/code", "wrong_type /gl-codes/1/name"},
+		"gl-codes: [{code: a, name: x, version: 3}, {code: a, name: 1.5}]": {"unknown_member /gl-codes/0/version", "invalid_value /gl-codes/1/code", "wrong_type /gl-codes/1/name"},
 	} {
 		_, v := configdoc.Parse([]byte(text), true)
 		var got []string

@@ -11,6 +11,7 @@ import (
 
 	"casm/auth"
 	"casm/engine"
+	"casm/internal/testkit"
 	"casm/store/sqlite"
 )
 
@@ -57,4 +58,45 @@ type nothing struct{ Engine }
 
 func (nothing) Write(context.Context, engine.Write) (*engine.Answer, error) {
 	return &engine.Answer{Body: []byte(`{}`), ETag: 1}, nil
+}
+
+// BenchmarkRead is a read by external id, without the network.
+func BenchmarkRead(b *testing.B) {
+	ctx := context.Background()
+	st, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "casm.db"), sqlite.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	e, err := engine.New(ctx, engine.Options{Store: st})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.Start()
+	defer e.Stop(ctx)
+	if _, err := e.EditConfig(ctx, "bench", false, testkit.Config()); err != nil {
+		b.Fatal(err)
+	}
+	s := New(Options{Engine: e, Dev: true})
+	for n := range 1000 {
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/v1/casm/customers/create", strings.NewReader(fmt.Sprintf(
+			`{"requestId":"%d","externalId":"c-%d","customerProfile":"b2b","customName":"Customer","customAttributes":{"street":"1 Main Street","language":"en"}}`, n, n)))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code != 200 {
+			b.Fatal(w.Body)
+		}
+	}
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for n := 0; pb.Next(); n++ {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, fmt.Sprintf("http://localhost/v1/casm/customers/read?externalId=c-%d", n%1000), nil))
+			if w.Code != 200 {
+				b.Fatal(w.Body)
+			}
+		}
+	})
 }

@@ -55,8 +55,9 @@ type (
 		Members []docsMember
 		Curl    string
 		// Inputs and Body are what can be given to try it out.
-		Inputs []docsInput
-		Body   string
+		Inputs   []docsInput
+		Body     string
+		Answered string // an example of the answer
 	}
 	docsInput struct {
 		Name, In, Value, Hint string
@@ -119,6 +120,9 @@ func docsOf(e *endpoint) docsEndpoint {
 	}
 	if e.Example != "" {
 		d.Body = pretty(e.Example)
+	}
+	if text := answerOf(e); text != "" {
+		d.Answered = pretty(text)
 	}
 	input := func(in string, p param, required bool) {
 		i := docsInput{Name: p.Name, In: in, Hint: paramExample(e, p.Name), Required: required, Repeated: p.Repeated}

@@ -88,7 +88,15 @@ var entityExamples = map[casm.Kind]string{
 	casm.KindBalance:            `{"refId": "019a0b7e-5c04-7d6e-8a51-0c7e6f0f1a06", "version": 2, "offerSubscription": ` + offerSubRef + `, "service": "data", "unitOfMeasure": "OCTET", "grantedBalance": 100000000000, "actualBalance": 60000000000, "validFrom": "2026-05-01T09:00:00.000000Z"}`,
 }
 
-// answerExample is an example of what an endpoint answers; "" for none.
+// answerOf is an example of what an endpoint answers when all is well; "" for none.
+func answerOf(e *endpoint) string {
+	if c := collectionOf(e); c != nil {
+		return configAnswer(e, c)
+	}
+	return answerExample(e, e.Payload)
+}
+
+// answerExample is an example of an answer with entities of a kind, or of no collection.
 func answerExample(e *endpoint, payload casm.Kind) string {
 	entity := entityExamples[payload]
 	items := func(item string) string { return `{"items": [` + item + `]}` }
@@ -119,6 +127,15 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 		return importExample
 	case "importConfiguration":
 		return `{"changes": [{"collection": "gl-codes", "code": "4020", "change": "created", "differences": [{"pointer": "/name", "to": "Roaming"}]}]}`
+	case "readJournalChecksum":
+		return `{"epoch": 1, "types": [{"type": "Customer", "count": 2, "checksum": "00c0ffee00c0ffee", "versions": 3, "versionsChecksum": "0badcafe0badcafe"}]}`
+	case "readWarehouseMetrics":
+		return `{"customersByState": {"ACTIVE": 2}, "customersBySegment": {"b2b": 2}, "accountsByState": {"ACTIVE": 2}, "subscribersByState": {}, "subscriptionsByState": {"ACTIVE": 1}, "subscriptionsByOffer": {"offer_code": 1},
+			"perDay": [{"date": "2026-05-01", "type": "Customer", "created": 2, "activated": 2, "suspended": 0, "deactivated": 0}],
+			"balances": [{"service": "data", "unitOfMeasure": "OCTET", "count": 1, "granted": 100000000000, "actual": 60000000000}], "lag": {"messages": 0, "seconds": 0}}`
+	case "readWarehouseReconciliation":
+		side := `{"count": 2, "checksum": "00c0ffee00c0ffee", "versions": 3, "versionsChecksum": "0badcafe0badcafe"}`
+		return `{"equal": true, "differences": [], "epoch": 1, "position": "3-0", "at": "2026-05-01T09:00:00.000000Z", "seconds": 0.1, "deadLetters": 0, "types": [{"type": "Customer", "equal": true, "journal": ` + side + `, "warehouse": ` + side + `, "altered": 0}]}`
 	case "health":
 		return `{"status": "ok"}`
 	case "ready":

@@ -189,11 +189,7 @@ func responses(s *schemas, e *endpoint) *object {
 			media = obj("schema", s.ref(e.Answer.Schema))
 			content.set("application/json", media)
 		}
-		text := answerExample(e, e.Payload)
-		if c := collectionOf(e); c != nil {
-			text = configAnswer(e, c)
-		}
-		if text != "" {
+		if text := answerOf(e); text != "" {
 			media.set("example", jsontext.Value(text))
 		}
 		good.set("content", content)

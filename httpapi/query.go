@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"casm"
+	"casm/command"
 
 	"github.com/google/uuid"
 )
@@ -229,7 +230,7 @@ func (x *exchange) ifMatch(v *casm.Violations) int64 {
 	}
 	version, ok := int64(0), false
 	if len(headers) == 1 {
-		version, ok = parseVersion(headers[0])
+		version, ok = command.ParseVersion(headers[0])
 	}
 	if !ok {
 		v.Add(casm.InvalidValue, ifMatchHeader, `give one version such as "3", as the ETag of a read or write has it`)
@@ -239,18 +240,6 @@ func (x *exchange) ifMatch(v *casm.Violations) int64 {
 }
 
 const ifMatchHeader = "If-Match"
-
-func parseVersion(s string) (int64, bool) {
-	s = strings.TrimSpace(s)
-	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
-		s = s[1 : len(s)-1]
-	}
-	if strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n > 0
-}
 
 // etag sets the header ETag; 0 is none.
 func (x *exchange) etag(version int64) {

@@ -196,5 +196,5 @@ func readCursor(s string) (int64, bool) {
 	if err != nil || len(b) < 2 || b[0] != 'v' {
 		return 0, false
 	}
-	return parseVersion(string(b[1:]))
+	return command.ParseVersion(string(b[1:]))
 }

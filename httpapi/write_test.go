@@ -4,6 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"casm"
+
+	"github.com/go-json-experiment/json"
 )
 
 func TestWriteAndRead(t *testing.T) {
@@ -186,6 +190,7 @@ func TestBatch(t *testing.T) {
 	}
 	a.post("/v1/casm/batch", `{"requestId":"`+fresh()+`","operations":[`+create+`,{"operation":"batch","body":{}},{"operation":"createCustomer","ifMatch":1,"body":{"customerProfile":7}}]}`, "If-Match", "1").
 		refuses(400, "invalid_value /operations/1/operation", "wrong_type /operations/2/body/customerProfile", "invalid_value /operations/2/ifMatch", "invalid_value If-Match")
+	a.post("/v1/casm/batch", `{"requestId":"`+fresh()+`","operations":[`+create+`,`+strings.Replace(rename, `"1"`, `"+1"`, 1)+`]}`).refuses(400, "invalid_value /operations/1/ifMatch")
 	a.post("/v1/casm/batch", `{"requestId":"`+fresh()+`","operations":[]}`).refuses(400, "required /operations")
 
 	a.key("Reader")
@@ -194,4 +199,26 @@ func TestBatch(t *testing.T) {
 	if len(a.log.find(`"audit"`, `"outcome":"denied"`, `"act":"batch"`)) != 1 {
 		t.Error("not audited")
 	}
+}
+
+// TestDetails: what is wrong is told with what would be right (contract 4).
+func TestDetails(t *testing.T) {
+	a := newDev(t)
+	detail := func(r *answered, want string) {
+		t.Helper()
+		var p casm.Problem
+		if err := json.Unmarshal(r.is(400).Body, &p); err != nil || len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Detail, want) {
+			t.Errorf("%s lacks %q (%v)", r.Body, want, err)
+		}
+	}
+	customer := func(more string) *answered {
+		return a.post("/v1/casm/customers/create", `{"requestId":"`+fresh()+`","customerProfile":"b2b","externalId":"c"`+more+`}`)
+	}
+	detail(customer(`,"customerSegmnt":"b2c"`), "did you mean customerSegment?")
+	detail(customer(`,"zzzzzzzz":"1"`), "the nearest known member is ")
+	detail(a.get("/v1/casm/customers/read?externalId=c&asOf=2026-01-01T00:00:00"), "such as 2026-05-01T00:00:00+02:00")
+	detail(a.get("/v1/business-transactions?after="+strings.Repeat("x", 200)), "such as 42-0, as the feed gives them (0 is the beginning)")
+	customer("").is(200)
+	detail(a.post("/v1/casm/customers/state/update", `{"requestId":"`+fresh()+`","customer":{"externalId":"c"},"state":{"state":"INACTIVE","stateReason":"dfltInactive"}}`),
+		"what is possible: SUSPENDED, DEACTIVATED")
 }

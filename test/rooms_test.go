@@ -31,7 +31,10 @@ var rooms = map[string][]string{
 	"casm/stream/streamtest":      {"casm", "casm/stream"},
 	"casm/engine":                 {"casm", "casm/command", "casm/store"},
 	"casm/relay":                  {"casm", "casm/store", "casm/stream"},
-	"casm/warehouse":              {"casm", "casm/stream"},
+	"casm/warehouse":              {"casm", "casm/stream", "casm/warehouse/sqldb"},
+	"casm/warehouse/sqldb":        {},
+	"casm/warehouse/lake":         {"casm", "casm/warehouse", "casm/warehouse/sqldb"},
+	"casm/warehouse/httpfeed":     {"casm", "casm/warehouse"},
 	"casm/auth":                   {"casm", "casm/command"},
 	"casm/httpapi":                {"casm", "casm/command", "casm/store", "casm/engine", "casm/auth", "casm/relay", "casm/configdoc"},
 	"casm/console":                {},
@@ -50,16 +53,16 @@ var rooms = map[string][]string{
 // libraries says in which rooms a third-party library may be imported; those
 // not named here are free.
 var libraries = map[string][]string{
-	"zombiezen.com/go/sqlite":              {"casm/store/sqlite", "casm/warehouse"},
-	"modernc.org/":                         {"casm/store/sqlite", "casm/warehouse"},
-	"github.com/jackc/pgx/":                {"casm/store/postgres", "casm/warehouse", "casm/internal/testkit"},
-	"github.com/pressly/goose/":            {"casm/store/postgres", "casm/warehouse"},
+	"zombiezen.com/go/sqlite":              {"casm/store/sqlite", "casm/warehouse/sqldb"},
+	"modernc.org/":                         {"casm/store/sqlite", "casm/warehouse/sqldb"},
+	"github.com/jackc/pgx/":                {"casm/store/postgres", "casm/warehouse/sqldb", "casm/internal/testkit"},
+	"github.com/pressly/goose/":            {"casm/store/postgres", "casm/store/sqlite"},
 	"github.com/nats-io/":                  {"casm/stream/natsjs", "casm/stream/natsjs/natstest", "casm/demo/subscribe"},
 	"github.com/alecthomas/kong":           {"casm/cmd/casm"},
 	"github.com/gofrs/flock":               {"casm/app"},
 	"go.opentelemetry.io/":                 {"casm/app", "casm/httpapi"},
-	"net/http":                             {"casm/httpapi", "casm/auth", "casm/app", "casm/bench", "casm/client", "casm/cmd/casm", "casm/internal/testkit", "casm/stream/webhook", "casm/console"},
-	"database/sql":                         {"casm/store/postgres", "casm/warehouse", "casm/internal/testkit"},
+	"net/http":                             {"casm/httpapi", "casm/auth", "casm/app", "casm/bench", "casm/client", "casm/cmd/casm", "casm/internal/testkit", "casm/stream/webhook", "casm/warehouse/httpfeed", "casm/console"},
+	"database/sql":                         {"casm/store/postgres", "casm/warehouse/sqldb", "casm/internal/testkit"},
 	"github.com/prometheus/client_golang/": {"casm/engine", "casm/relay", "casm/httpapi", "casm/app", "casm/warehouse"},
 }
 

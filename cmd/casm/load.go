@@ -13,7 +13,7 @@ import (
 )
 
 type load struct {
-	Scenario          []string      `default:"create-customer" enum:"create-customer,update-one,update-each,balance-one,balance-each" placeholder:"S" help:"What the clients do: ${enum}; several with commas (default: ${default})."`
+	Scenario          []string      `default:"create-customer" enum:"create-customer,update-one,update-each,balance-one,balance-each,read" placeholder:"S" help:"What the clients do: ${enum}; several with commas (default: ${default})."`
 	Clients           []int         `default:"1,16,64,256" placeholder:"N" help:"How many clients at once, each on a connection of its own (default: ${default})."`
 	Duration          time.Duration `default:"3s" help:"How long each is measured (default: ${default})."`
 	Warmup            time.Duration `default:"500ms" help:"How long before it is measured (default: ${default})."`

@@ -79,7 +79,7 @@ func TestSettingsRefused(t *testing.T) {
 		"wrong choice":   {"log-format: xml", []string{"serve"}, "log-format"},
 		"dev not local":  {"dev: true\nlisten: 0.0.0.0:1", []string{"serve"}, "--listen 0.0.0.0:1: with --dev"},
 		"out of range":   {"batch-limit: 0", []string{"serve"}, "--batch-limit 0"},
-		"unknown flag":   {"", []string{"serve", "--database", "x"}, "unknown flag --database"},
+		"unknown flag":   {"", []string{"serve", "--databank", "x"}, "unknown flag --databank"},
 		"unknown word":   {"", []string{"serve", "now"}, "unexpected argument now"},
 		"no such file":   {"", []string{"serve", "--config", "/nonexistent/casm.yaml"}, "casm.yaml"},
 		"load too long":  {"", []string{"load", "--duration", "48h"}, "--duration"},

@@ -79,7 +79,7 @@
       body.textContent = (body.textContent + part.value).split('\n').slice(-200).join('\n');
   };
 
-  let stops = new Map();
+  const stops = new Map(); // of forms whose answer is awaited
   const send = async form => {
     const button = form.querySelector('button');
     if (stops.has(form)) { stops.get(form).abort(); return; }
@@ -110,18 +110,20 @@
   // The address may name an operation or an entity: it is opened.
   const open = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target?.closest('[hidden]')) { filter.value = ''; find(); }
     if (target instanceof HTMLDetailsElement) { target.open = true; target.scrollIntoView(); }
   };
-  addEventListener('hashchange', open);
-  open();
 
   const filter = document.getElementById('filter');
-  filter.addEventListener('input', () => {
+  const find = () => {
     const words = filter.value.toLowerCase().split(/\s+/);
     for (const item of document.querySelectorAll('details.operation'))
       item.hidden = !words.every(w => item.firstElementChild.textContent.toLowerCase().includes(w) || item.id.toLowerCase().includes(w));
     for (const section of document.querySelectorAll('section.operations'))
       section.hidden = !section.querySelector('details.operation:not([hidden])');
-  });
+  };
+  filter.addEventListener('input', find);
+  addEventListener('hashchange', open);
   document.body.classList.add('live');
+  open();
 })();

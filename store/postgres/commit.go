@@ -125,13 +125,10 @@ func retryOf(ctx context.Context, h *held, err error) error {
 	if err == nil || errors.Is(err, store.ErrOutcomeUnknown) {
 		return err
 	}
-	if h.more {
+	if h.more || taken(err) {
 		return again{err, false}
 	}
-	if taken(err) {
-		return again{err, false}
-	}
-	if (lost(err) || fatal(err)) && h.scope.lost < maxLost && ctx.Err() == nil {
+	if (lost(err) || fatal(err) || stale(err)) && h.scope.lost < maxLost && ctx.Err() == nil {
 		// Nothing was done. The connection may have waited in the pool since
 		// before the database was started anew.
 		h.scope.lost++
@@ -140,7 +137,7 @@ func retryOf(ctx context.Context, h *held, err error) error {
 	switch codeOf(err) {
 	case codeClaimLost, codeConflict:
 		return again{err, false}
-	case codeSerialization, codeDeadlock, codeStatementGone:
+	case codeSerialization, codeDeadlock:
 		return again{err, true}
 	}
 	return classify(ctx, err)

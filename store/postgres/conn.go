@@ -171,7 +171,7 @@ func (c *conn) end() {
 		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 		defer cancel()
 		if _, err := c.pg.Exec(ctx, "ROLLBACK").ReadAll(); err != nil {
-			c.pg.Close(ctx) // the transaction ends with the connection
+			_ = c.pg.Close(ctx) // the transaction ends with the connection, however that ends
 		}
 	}
 	c.pooled.Release()
@@ -235,8 +235,8 @@ func (p *pipe) run(ctx context.Context) (done int, err error) {
 		done++
 	}
 	if err := results.Close(); err != nil {
-		if codeOf(err) == codeStatementGone {
-			clear(p.c.prepared)
+		if stale(err) {
+			_ = p.c.pg.Close(ctx) // the pool makes another one
 		}
 		return done, err
 	}

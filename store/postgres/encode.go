@@ -3,7 +3,6 @@ package postgres
 import (
 	"encoding/binary"
 	"fmt"
-	"unsafe"
 
 	"casm"
 
@@ -30,11 +29,9 @@ const (
 const epoch2000 = 63_082_281_600 * 1_000_000
 
 // args gathers a statement's parameters in their order.
-type args struct {
-	values  [][]byte
-	formats []int16 // always one: binary
-}
+type args struct{ values [][]byte }
 
+// binaryFormat is the form of all parameters and results.
 var binaryFormat = []int16{1}
 
 func (a *args) add(v []byte) { a.values = append(a.values, v) }
@@ -299,6 +296,3 @@ func (r *row) id() (id uuid.UUID) {
 	copy(id[:], r.next(16))
 	return id
 }
-
-// str gives bytes as a string without a copy; they must not change.
-func str(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

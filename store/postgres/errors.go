@@ -13,22 +13,26 @@ import (
 
 // Conditions that PostgreSQL names, and those of our own that casm_assert gives.
 const (
-	codeClaimLost       = "ZC001" // a claim is not held by what the WriteSet said
-	codeConflict        = "ZC002" // an entity is not of the version that was loaded
-	codeBelowZero       = "ZC003" // fewer than no uses
-	codeSerialization   = "40001"
-	codeDeadlock        = "40P01"
-	codeLockTimeout     = "55P03"
-	codeReadOnly        = "25006" // a standby
-	codeIdleTooLong     = "25P03"
-	codeNoTable         = "42P01"
-	codeUnique          = "23505"
-	codeStatementGone   = "26000" // prepared statement
-	codeDuplicateObject = "42P07"
+	codeClaimLost     = "ZC001" // a claim is not held by what the WriteSet said
+	codeConflict      = "ZC002" // an entity is not of the version that was loaded
+	codeBelowZero     = "ZC003" // fewer than no uses
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	codeLockTimeout   = "55P03"
+	codeReadOnly      = "25006"
+	codeIdleTooLong   = "25P03" // in a transaction
+	codeUnique        = "23505"
+	codeNoTable       = "42P01"
+	codeNotSupported  = "0A000" // writing, on a standby; a prepared statement whose columns have changed
+	codeNoStatement   = "26000" // no such prepared statement
 )
 
-// errDecode: what PostgreSQL sent is not what was asked for.
-var errDecode = errors.New("unexpected result")
+var (
+	// errDecode: what PostgreSQL sent is not what was asked for.
+	errDecode = errors.New("unexpected result")
+	// errRefused: what is to be written is wrong, as seen before it was sent.
+	errRefused = errors.New("refused")
+)
 
 // codeOf returns the SQLSTATE of a refusal by the database, or "".
 func codeOf(err error) string {
@@ -56,7 +60,18 @@ func taken(err error) bool {
 // lost reports whether err is the loss of a connection, or one that could not
 // be had: everything that the database has not said itself.
 func lost(err error) bool {
-	return err != nil && codeOf(err) == "" && !errors.Is(err, errDecode)
+	return err != nil && codeOf(err) == "" && !errors.Is(err, errDecode) && !errors.Is(err, errRefused)
+}
+
+// stale reports whether another connection may do better: this one leads to a
+// server that cannot be written to any more, or has statements from before the
+// schema was changed.
+func stale(err error) bool {
+	switch codeOf(err) {
+	case codeReadOnly, codeNotSupported, codeNoStatement:
+		return true
+	}
+	return false
 }
 
 // classify gives an error of a call in which nothing was done its place in the
@@ -69,7 +84,7 @@ func classify(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, ended, err)
 	}
-	if lost(err) || fatal(err) || away(codeOf(err)) {
+	if lost(err) || fatal(err) || stale(err) || away(codeOf(err)) {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err
@@ -85,14 +100,10 @@ func away(code string) bool {
 	case "08", "40", "53", "57", "58", "XX":
 		return true
 	}
-	switch code {
-	case codeLockTimeout, codeReadOnly, codeIdleTooLong:
-		return true
-	}
-	return false
+	return code == codeLockTimeout || code == codeIdleTooLong
 }
 
-// refused is classify for what was written.
+// errorf classifies an error and says at what it came about; nil stays nil.
 func errorf(ctx context.Context, err error, format string, a ...any) error {
 	if err == nil {
 		return nil

@@ -55,10 +55,11 @@ func newLoading(kind casm.Kind) loading {
 	entities := `SELECT ` + entityColumns + ` FROM ` + named
 	if kind != casm.KindCustomer {
 		in := above
-		if kind == casm.KindSubscriberResource || kind == casm.KindBalance {
-			in = fmt.Sprintf(`e.kind IN (1, 2, 3, 5, %d)`, kind)
-		} else if kind == 0 {
+		switch kind {
+		case 0:
 			in = `true`
+		case casm.KindSubscriberResource, casm.KindBalance:
+			in = fmt.Sprintf(`e.kind IN (1, 2, 3, 5, %d)`, kind)
 		}
 		const links = `e.ref_id, e.kind, e.customer, e.superior, e.superior_kind, e.link, e.link_kind`
 		entities = `WITH RECURSIVE up (ref_id, kind, customer, superior, superior_kind, link, link_kind) AS (

@@ -75,7 +75,7 @@ func readerCalls(ctx context.Context) []call {
 			Claims:   []store.ClaimKey{store.ExternalID(casm.KindSubscriber, "x99"), store.ExternalID(casm.KindCustomer, "unknown")},
 			Entities: keys,
 		})
-		if err == nil && (len(l.Entities) != 8 || len(l.Transactions) != 1) {
+		if err == nil && (len(l.Entities) != 9 || len(l.Transactions) != 1) {
 			err = fmt.Errorf("loaded %d entities and %d transactions", len(l.Entities), len(l.Transactions))
 		}
 		return err

@@ -137,8 +137,10 @@ func makeView(ctx context.Context, c *pgx.Conn, name, table string, kind casm.Ki
 	}
 	create := func(before string) error {
 		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-			statements := []string{`SET LOCAL lock_timeout = '5s'`, before, createView(name, table, columns),
-				fmt.Sprintf(`COMMENT ON VIEW %s IS %s`, name, quoted(comment))}
+			statements := []string{
+				`SET LOCAL lock_timeout = '5s'`, before, createView(name, table, columns),
+				fmt.Sprintf(`COMMENT ON VIEW %s IS %s`, name, quoted(comment)),
+			}
 			for _, x := range columns {
 				statements = append(statements, fmt.Sprintf(`COMMENT ON COLUMN %s.%s IS %s`, name, x.name, quoted(x.comment)))
 			}

@@ -54,6 +54,14 @@ var feedCases = []Case{
 }
 
 var systemCases = []Case{
+	{"the warehouse: metrics, and that it holds what the journal holds (section 8)", steps(aSubscription,
+		get("/v1/business-transactions/checksum").ok(`{"epoch": "<any>", "types": "<any>"}`),
+		get("/v1/business-transactions/checksum?upTo=x").refused("invalid_value upTo"),
+		get("/v1/dwh/metrics").ok(`{"customersByState": {"ACTIVE": "<any>"}, "balances": "<any>", "lag": {"messages": "<any>"}}`).eventually(),
+		get("/v1/dwh/metrics?test=maybe").refused("invalid_value test"),
+		get("/v1/dwh/reconciliation").ok(`{"equal": true, "differences": []}`).eventually(),
+		get("/v1/dwh/reconciliation?x=1").refused("unknown_member x"),
+	)},
 	{"health, readiness, metrics, and the reference (section 9)", steps(
 		get("/healthz").ok(`{"status": "ok"}`),
 		get("/readyz").ok(`{"ready": true, "missing": []}`),

@@ -1,0 +1,331 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The schemas of the warehouse: the present one, and the one that is built to
+// take its place.
+const (
+	pgPresent = "casm_warehouse"
+	pgNext    = "casm_warehouse_next"
+	pgFormer  = "casm_warehouse_former"
+
+	pgConns   = 6
+	pgConnect = 10 * time.Second
+)
+
+// The advisory locks: of the process that follows, and of who writes.
+const (
+	pgLeadLock  = 0x63617377_00000001
+	pgWriteLock = 0x63617377_00000002
+)
+
+// Postgres is a database of a PostgreSQL server, in which the warehouse has
+// schemas of its own.
+type Postgres struct {
+	config *pgxpool.Config
+	log    *slog.Logger
+}
+
+var _ Place = (*Postgres)(nil)
+
+// NewPostgres takes the URL of a database. Its errors do not hold the password.
+func NewPostgres(url string, log *slog.Logger) (*Postgres, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("--warehouse: the address of the database cannot be read") // it may hold a password
+	}
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = pgConnect
+	}
+	for name, value := range map[string]string{
+		"application_name": "casm warehouse", "timezone": "UTC", "datestyle": "ISO",
+		// What a crash of the server loses is read again: the position goes
+		// with the data.
+		"synchronous_commit": "off",
+	} {
+		c.RuntimeParams[name] = value
+	}
+	config.MaxConns = max(config.MaxConns, pgConns)
+	return &Postgres{config, log}, nil
+}
+
+// String implements Place.
+func (p *Postgres) String() string {
+	c := p.config.ConnConfig
+	return fmt.Sprintf("database %s at %s:%d", c.Database, c.Host, c.Port)
+}
+
+// Open implements Place.
+func (p *Postgres) Open(ctx context.Context) (DB, error) { return p.open(ctx, pgPresent, true) }
+
+// OpenReader implements Place.
+func (p *Postgres) OpenReader(ctx context.Context) (DB, error) { return p.open(ctx, pgPresent, false) }
+
+// Next implements Place.
+func (p *Postgres) Next(ctx context.Context) (DB, error) {
+	if err := p.exec(ctx, "DROP SCHEMA IF EXISTS "+pgNext+" CASCADE"); err != nil {
+		return nil, err
+	}
+	return p.open(ctx, pgNext, true)
+}
+
+// Switch implements Place. Processes that have the database open go on in the
+// schema that has the name.
+func (p *Postgres) Switch(ctx context.Context) error {
+	return p.exec(ctx, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d); DROP SCHEMA IF EXISTS %s CASCADE;
+		ALTER SCHEMA %s RENAME TO %s; ALTER SCHEMA %s RENAME TO %s; DROP SCHEMA %s CASCADE`,
+		pgWriteLock, pgFormer, pgPresent, pgFormer, pgNext, pgPresent, pgFormer))
+}
+
+// exec runs statements on a connection of their own, as one transaction.
+func (p *Postgres) exec(ctx context.Context, sql string) (err error) {
+	c, err := pgx.ConnectConfig(ctx, p.config.ConnConfig.Copy())
+	if err != nil {
+		return classifyPostgres(err)
+	}
+	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
+	_, err = c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	return classifyPostgres(err)
+}
+
+func (p *Postgres) open(ctx context.Context, schema string, write bool) (DB, error) {
+	config := p.config.Copy()
+	config.ConnConfig.RuntimeParams["search_path"] = schema
+	if !write {
+		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+		config.MaxConns = 1
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, classifyPostgres(err)
+	}
+	db := &pgDB{pool: pool, schema: schema}
+	if write {
+		_, err = pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema)
+	} else {
+		err = pool.Ping(ctx)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, classifyPostgres(err)
+	}
+	return db, nil
+}
+
+// Lead implements Place: a lock of a connection that stays open.
+func (p *Postgres) Lead(ctx context.Context) (func() error, bool, error) {
+	c, err := pgx.ConnectConfig(ctx, p.config.ConnConfig.Copy())
+	if err != nil {
+		return nil, false, classifyPostgres(err)
+	}
+	end := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return c.Close(ctx)
+	}
+	var ok bool
+	err = c.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(pgLeadLock)).Scan(&ok)
+	if err != nil || !ok {
+		return nil, false, errors.Join(classifyPostgres(err), end())
+	}
+	return end, true, nil
+}
+
+// pgDB is an open schema.
+type pgDB struct {
+	pool   *pgxpool.Pool
+	schema string
+	closed atomic.Bool
+}
+
+// Close implements DB.
+func (d *pgDB) Close() error {
+	d.closed.Store(true)
+	d.pool.Close()
+	return nil
+}
+
+// Update implements DB.
+func (d *pgDB) Update(ctx context.Context, fn func(Tx) error) error {
+	return d.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(pgWriteLock)); err != nil {
+			return err
+		}
+		return fn(pgTx{tx})
+	})
+}
+
+// View implements DB.
+func (d *pgDB) View(ctx context.Context, fn func(Reader) error) error {
+	return d.in(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return fn(pgTx{tx}) })
+}
+
+func (d *pgDB) in(ctx context.Context, o pgx.TxOptions, fn func(pgx.Tx) error) (err error) {
+	tx, err := d.pool.BeginTx(ctx, o)
+	if err != nil {
+		if d.closed.Load() {
+			return fmt.Errorf("%w: it is closed", ErrUnavailable)
+		}
+		return classifyPostgres(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pgConnect)
+		defer cancel()
+		if e := tx.Rollback(ctx); e != nil && !errors.Is(e, pgx.ErrTxClosed) {
+			err = errors.Join(err, classifyPostgres(e))
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return classifyPostgres(err)
+	}
+	return classifyPostgres(tx.Commit(ctx))
+}
+
+// Select implements DB.
+func (d *pgDB) Select(ctx context.Context, sql string, header func([]string) error, each func([]Value) error) error {
+	return d.in(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		// The extended protocol takes one statement at a time.
+		rows, err := tx.Query(ctx, sql, pgx.QueryExecModeDescribeExec, pgx.QueryResultFormats{pgx.TextFormatCode})
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		var columns []string
+		for _, f := range rows.FieldDescriptions() {
+			columns = append(columns, f.Name)
+		}
+		if rows.Err() == nil {
+			if err := header(columns); err != nil {
+				return err
+			}
+		}
+		return readRows(rows, each)
+	})
+}
+
+// pgTx implements Tx and Reader.
+type pgTx struct{ tx pgx.Tx }
+
+// Query implements Reader.
+func (t pgTx) Query(ctx context.Context, sql string, args []Value, each func([]Value) error) error {
+	all := make([]any, 0, len(args)+1)
+	all = append(all, pgx.QueryResultFormats{pgx.TextFormatCode})
+	for _, v := range args {
+		if v.IsNull() {
+			all = append(all, nil)
+		} else {
+			all = append(all, v.Text()) // a text stands for a value of any type
+		}
+	}
+	rows, err := t.tx.Query(ctx, sql, all...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return readRows(rows, each)
+}
+
+// Exec implements Tx.
+func (t pgTx) Exec(ctx context.Context, sql string, args ...Value) error {
+	return t.Query(ctx, sql, args, nil)
+}
+
+// Many implements Reader: the statement runs once for all rows.
+func (t pgTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	args := make([]any, 1, len(columns)+1)
+	args[0] = pgx.QueryResultFormats{pgx.TextFormatCode}
+	for i := range columns {
+		texts := make([]*string, len(rows))
+		values := make([]string, len(rows)) // one allocation for all
+		for n, row := range rows {
+			if !row[i].IsNull() {
+				values[n] = row[i].Text()
+				texts[n] = &values[n]
+			}
+		}
+		args = append(args, texts)
+	}
+	found, err := t.tx.Query(ctx, strings.Replace(sql, "{rows}", pgRows(columns), 1), args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	return readRows(found, each)
+}
+
+// pgRows is a FROM item of arrays of texts, a column each.
+func pgRows(columns []Column) string {
+	var of, from, as strings.Builder
+	for i, c := range columns {
+		if i > 0 {
+			of.WriteString(", ")
+			from.WriteString(", ")
+			as.WriteString(", ")
+		}
+		fmt.Fprintf(&of, "u.c%d::%s AS %s", i, pgTypes[c.Type], c.Name)
+		fmt.Fprintf(&from, "$%d::text[]", i+1)
+		fmt.Fprintf(&as, "c%d", i)
+	}
+	return "(SELECT " + of.String() + " FROM unnest(" + from.String() + ") AS u(" + as.String() + ")) AS v"
+}
+
+// readRows reads rows whose values are texts.
+func readRows(rows pgx.Rows, each func([]Value) error) error {
+	fields := rows.FieldDescriptions()
+	row := make([]Value, len(fields))
+	for rows.Next() {
+		if each == nil {
+			continue
+		}
+		for i, raw := range rows.RawValues() {
+			v, err := pgValue(fields[i].DataTypeOID, raw)
+			if err != nil {
+				return err
+			}
+			row[i] = v
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// classifyPostgres tells what is the fault of what was written from what is not.
+func classifyPostgres(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code[:2] {
+		case "08", "25", "40", "53", "55", "57", "58", "XX": // the connection, the transaction, resources, the server
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return err
+	}
+	_, connect := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	if connect || network || pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
