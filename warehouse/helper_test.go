@@ -94,20 +94,22 @@ func dump(t testing.TB, p sqldb.Place) map[string][]string {
 			columns = "id, type, ref_id, version, reason, body"
 		}
 		rows := []string{}
-		err := db.Select(t.Context(), "SELECT "+columns+" FROM "+table, func([]string) error { return nil }, func(row []sqldb.Value) error {
-			var b strings.Builder
-			for i, v := range row {
-				if i > 0 {
-					b.WriteByte('|')
+		err := db.View(t.Context(), func(r sqldb.Reader) error {
+			return r.Query(t.Context(), "SELECT "+columns+" FROM "+table, nil, func(row []sqldb.Value) error {
+				var b strings.Builder
+				for i, v := range row {
+					if i > 0 {
+						b.WriteByte('|')
+					}
+					if v.IsNull() {
+						b.WriteString("NULL")
+					} else {
+						b.WriteString(v.Text())
+					}
 				}
-				if v.IsNull() {
-					b.WriteString("NULL")
-				} else {
-					b.WriteString(v.Text())
-				}
-			}
-			rows = append(rows, b.String())
-			return nil
+				rows = append(rows, b.String())
+				return nil
+			})
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", table, err)

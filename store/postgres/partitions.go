@@ -14,7 +14,7 @@ import (
 
 const (
 	// monthsAhead is for how many months after this one partitions are made.
-	monthsAhead = 3
+	monthsAhead = 2
 	// partitionPause is how often it is looked whether one is missing.
 	partitionPause = 6 * time.Hour
 	// partitionLock is the advisory lock of whoever makes partitions.

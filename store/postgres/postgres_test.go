@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -25,6 +26,10 @@ var server struct {
 }
 
 func TestMain(m *testing.M) {
+	// What a run by hand gives, go test ./store/postgres -rapid.checks=1000, wins.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	var err error
 	if server.pg != nil {

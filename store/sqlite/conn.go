@@ -31,7 +31,31 @@ const (
 )
 
 // conn is one connection to the database, for one goroutine at a time.
-type conn struct{ *sqlite.Conn }
+type conn struct {
+	*sqlite.Conn
+	interrupt chan struct{} // what it runs ends when this is closed; nil: it was not set
+}
+
+// until lets the end of ctx stop what the connection runs, also within a
+// statement, until release is called. What SQLite watches stays set from one
+// use to the next: setting it takes a goroutine and two hand-overs to it, for
+// which other readers would wait.
+func (c *conn) until(ctx context.Context) (release func()) {
+	if c.interrupt == nil {
+		c.interrupt = make(chan struct{})
+		c.SetInterrupt(c.interrupt)
+	}
+	end := c.interrupt
+	stop := context.AfterFunc(ctx, func() { close(end) })
+	return func() {
+		if stop() {
+			return
+		}
+		<-end // or it would interrupt the next user
+		c.SetInterrupt(nil)
+		c.interrupt = nil
+	}
+}
 
 // connect opens a connection and sets it up.
 func connect(path string, writer bool) (c conn, err error) {
@@ -43,7 +67,7 @@ func connect(path string, writer bool) (c conn, err error) {
 	if err != nil {
 		return conn{}, err
 	}
-	c = conn{raw}
+	c = conn{Conn: raw}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -104,7 +128,6 @@ func (c conn) query(ctx context.Context, sql string, bind func(*args), each func
 // rollback ends a transaction that is open, and does nothing else: SQLite ends
 // some by itself when a statement fails.
 func (c conn) rollback() error {
-	c.SetInterrupt(nil)
 	if c.AutocommitEnabled() {
 		return nil
 	}

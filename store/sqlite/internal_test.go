@@ -72,7 +72,7 @@ func TestForeignFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := (conn{raw}).script(c.sql); err != nil {
+		if err := (conn{Conn: raw}).script(c.sql); err != nil {
 			t.Fatal(err)
 		}
 		raw.Close()

@@ -148,15 +148,17 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) (err erro
 	if err != nil {
 		return err
 	}
-	defer s.put(s.readers, c)
-	c.SetInterrupt(ctx.Done()) // stops a long query, not only between rows
+	defer func() { s.put(s.readers, c) }()
+	release := c.until(ctx)
 	// The snapshot is taken by the first query.
 	if err := c.exec("BEGIN", nil); err != nil {
+		release()
 		return errors.Join(classify(fmt.Errorf("begin to read: %w", err)), c.rollback())
 	}
 	r := &reader{c: c, now: s.now}
 	defer func() {
 		r.over = true
+		release()
 		if e := c.rollback(); e != nil { // nothing was written, so this only ends the snapshot
 			err = errors.Join(err, fmt.Errorf("end the snapshot: %w", e))
 		}

@@ -116,6 +116,7 @@ func TestAccess(t *testing.T) {
 	app := testkit.NewKeyedApp(t)
 	admin := app.Key("admin", "--permission", "admin", "--rate", "100000")
 	nothing := app.Key("nothing", "--permission", "dwh:read", "--rate", "100000")
+	feed := app.Key("feed", "--permission", "stream:read", "--rate", "100000")
 	slow := app.Key("slow", "--permission", "casm:read", "--rate", "1")
 	send := func(method, path, key string) (int, http.Header, []byte) {
 		t.Helper()
@@ -161,7 +162,11 @@ func TestAccess(t *testing.T) {
 			refused(op, admin+"x", http.StatusUnauthorized, "unauthenticated")
 		}
 		if !slices.Contains(free, op.ID) {
-			refused(op, nothing, http.StatusForbidden, "forbidden")
+			key := nothing
+			if strings.HasPrefix(op.Path, "/v1/dwh/") {
+				key = feed
+			}
+			refused(op, key, http.StatusForbidden, "forbidden")
 		}
 	}
 	for range 20 {
