@@ -188,7 +188,7 @@ func (c *Client) once(ctx context.Context, call *call, into any) (http.Header, e
 	if err != nil {
 		return nil, &connectionError{err}
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was read
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return nil, &connectionError{err}

@@ -144,8 +144,7 @@ func TestRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	var tries atomic.Int64
-	behind := httputil.NewSingleHostReverseProxy(target)
-	behind.Rewrite, behind.Director = func(r *httputil.ProxyRequest) { r.SetURL(target) }, nil
+	behind := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch tries.Add(1) {
 		case 1: // carried out, and the answer is lost

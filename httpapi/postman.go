@@ -66,8 +66,7 @@ type postmanRequest struct {
 // postmanFolders are all requests in their order. What a later one needs, an
 // earlier one makes.
 func postmanFolders() []postmanFolder {
-	order := postmanFolder{name: "An order"}
-	for _, r := range []postmanRequest{
+	order := postmanFolder{name: "An order", requests: []postmanRequest{
 		{id: "createCustomer", first: true},
 		{id: "createAccount"},
 		{id: "createAccount", name: "Another account, to be the parent", body: `{"requestId": "{{$guid}}", "externalId": "parent_external_id", "accountProfile": "postpaid", "customer": {"externalId": "customer_external_id"}}`},
@@ -76,9 +75,7 @@ func postmanFolders() []postmanFolder {
 		{id: "createSubscriptionOnAccount"},
 		{id: "createSubscriptionOnSubscriber", body: `{"requestId": "{{$guid}}", "subscriber": {"externalId": "subscriber_external_id"}, "externalId": "subscription_external_id", "offer": "offer_code", "state": {"state": "ACTIVE", "stateReason": "dfltActive"}}`},
 		{id: "batch", body: strings.ReplaceAll(batchExample, "customer_external_id", "batch_external_id")},
-	} {
-		order.requests = append(order.requests, r)
-	}
+	}}
 	folders := []postmanFolder{order}
 	last := postmanFolder{name: "New external ids"}
 	done := map[string]bool{}

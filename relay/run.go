@@ -32,7 +32,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		out, err := r.step(ctx)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end of ctx is no error
 		case err != nil:
 			wait(ctx, t.pause(ctx, r, err), nil)
 			continue

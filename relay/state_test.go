@@ -25,6 +25,7 @@ func (m *movable) Tail(ctx context.Context) (stream.Tail, error) { return m.now.
 func (m *movable) Publish(ctx context.Context, tail stream.Tail, ms []stream.Message) (stream.Tail, error) {
 	return m.now.Load().Publish(ctx, tail, ms)
 }
+
 func (m *movable) Adopt(ctx context.Context, tail stream.Tail) error {
 	return m.now.Load().Adopt(ctx, tail)
 }

@@ -137,7 +137,7 @@ func (f *fold) know(k entityKey) *facts {
 func (f *fold) apply(c *change) error {
 	if c.err != nil {
 		f.setAside(c, c.err)
-		return nil
+		return nil //nolint:nilerr // what is wrong was set aside
 	}
 	key := entityKey{c.kind, c.refID}
 	have := f.know(key)

@@ -81,7 +81,7 @@ func (w *Warehouse) lead(ctx context.Context) (err error) {
 		w.status.set(StateStandby, nil)
 		sleep(ctx, standbyFor)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is no error
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (w *Warehouse) followStream(ctx context.Context, sub stream.Subscription) e
 			return err
 		}
 	}
-	return nil
+	return nil //nolint:nilerr // the end of ctx is no error
 }
 
 // mend does what it takes to go on after an error; it gives back one that

@@ -123,7 +123,8 @@ func dump(t testing.TB, p sqldb.Place) map[string][]string {
 func wantSame(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, what string, got, want map[string][]string) {
+}, what string, got, want map[string][]string,
+) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatalf("%s: the tables differ (-want +got):\n%.4000s", what, d)

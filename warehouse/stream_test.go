@@ -19,7 +19,6 @@ type bus struct {
 	l      *ledger
 	server *natsjs.Server
 	target *natsjs.Target
-	tail   stream.Tail
 }
 
 func newBus(t testing.TB, l *ledger) *bus {

@@ -238,12 +238,3 @@ func (w *Warehouse) CatchUp(ctx context.Context) error {
 	}
 	return err
 }
-
-// TableNames lists all tables.
-func TableNames() []string {
-	var names []string
-	for _, t := range newLayout().schema.Tables {
-		names = append(names, t.Name)
-	}
-	return names
-}

@@ -18,6 +18,9 @@ import (
 
 // TestStoreOfSeveral is the whole suite with three processes that take turns.
 func TestStoreOfSeveral(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the suite runs with one process already")
+	}
 	startServer(t)
 	var mu sync.Mutex
 	urls := make(map[*testing.T]string)
@@ -204,65 +207,6 @@ func TestFeedOfSeveral(t *testing.T) {
 	})
 	close(done)
 	follower.Wait()
-}
-
-// TestConfigOfSeveral: a commit begun after a change of the configuration has
-// returned sees it, in every process; and changes from several do not deadlock.
-func TestConfigOfSeveral(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	url := database(t)
-	s := openSeveral(t, url, 2)
-	defer s.Close()
-	var version atomic.Int64
-	var editing sync.WaitGroup
-	stop := make(chan struct{})
-	for i, x := range s.stores {
-		editing.Go(func() {
-			code := store.CodeKey{Collection: "offers", Code: strconv.Itoa(i)}
-			for n := int64(1); n <= 15; n++ {
-				head, err := x.Commit(ctx, store.Needs{}, func(_ store.Reader, l *store.Loaded) (*store.WriteSet, error) {
-					return &store.WriteSet{Config: []store.ConfigChange{{CodeKey: code, Version: n, Doc: []byte(`{}`), At: l.Now, Actor: "me"}}}, nil
-				})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for old := version.Load(); old < head.Config && !version.CompareAndSwap(old, head.Config); old = version.Load() {
-				}
-			}
-		})
-	}
-	go func() { editing.Wait(); close(stop) }()
-	s.each(3, func(s store.Store, _ int) {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			known := version.Load()
-			head, err := s.Commit(ctx, store.Needs{}, func(_ store.Reader, l *store.Loaded) (*store.WriteSet, error) {
-				if l.Head.Config < known {
-					t.Errorf("configuration %d, though %d was committed before", l.Head.Config, known)
-				}
-				return write(l, newID().String(), customer(l, newID(), "")), nil
-			})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if head.Config < known {
-				t.Errorf("head with configuration %d, though %d was committed before", head.Config, known)
-			}
-		}
-	})
-	if got := version.Load(); got != 30 {
-		t.Errorf("configuration %d after 30 changes", got)
-	}
-	if n := deadlocks(t, url); n > 0 {
-		t.Errorf("%d deadlocks", n)
-	}
 }
 
 // TestLockedInTheMiddle: commits that find only while they decide that they

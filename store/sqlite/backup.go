@@ -28,7 +28,7 @@ func (s *Store) Backup(ctx context.Context, path string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(path)
+			os.Remove(path) //nolint:errcheck // the error that counts is returned
 			err = fmt.Errorf("backup to %s: %w", path, err)
 		}
 	}()
@@ -61,7 +61,7 @@ func (s *Store) copyTo(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer backup.Close()
+	defer backup.Close() //nolint:errcheck // the error that counts is returned
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

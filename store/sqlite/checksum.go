@@ -76,7 +76,7 @@ func (c conn) countSums(ctx context.Context) error {
 	if err := c.exec("BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
-	defer c.rollback()
+	defer c.rollback() //nolint:errcheck // the error that counts is returned
 	var s sums
 	err := c.query(ctx, versionsAfter, func(a *args) { a.int(-1) }, func(row *row) error {
 		return row.version(func(kind casm.Kind, id uuid.UUID, version int64) { s[kind].Add(kind, id, version) })

@@ -109,7 +109,7 @@ func (c conn) query(ctx context.Context, sql string, bind func(*args), each func
 	if err != nil {
 		return err
 	}
-	defer stmt.Reset() // ends the statement where each gave an error; Step reported its own
+	defer stmt.Reset() //nolint:errcheck // ends the statement where each gave an error; Step reported its own
 	bind(&args{stmt: stmt})
 	for n := 1; ; n++ {
 		more, err := stmt.Step()

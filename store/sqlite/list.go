@@ -119,22 +119,30 @@ func (r *reader) candidates(ctx context.Context, q *store.ListQuery) (ids []uuid
 		{q.IDs != nil, "SELECT unhex(value) FROM json_each(?)", func(a *args) { a.ids(q.IDs) }},
 		{len(q.Subscribers) > 0, `SELECT e.ref_id FROM json_each(?) s CROSS JOIN entity e
 			WHERE e.superior = unhex(s.value) AND e.kind = ?`, func(a *args) { a.ids(q.Subscribers); a.int(kind) }},
-		{len(q.Accounts) > 0, `WITH RECURSIVE below (id) AS (SELECT unhex(value) FROM json_each(?) UNION
+		{
+			len(q.Accounts) > 0, `WITH RECURSIVE below (id) AS (SELECT unhex(value) FROM json_each(?) UNION
 			SELECT e.ref_id FROM below CROSS JOIN entity e WHERE e.superior = below.id AND e.kind IN (2, 3))
 			SELECT e.ref_id FROM below CROSS JOIN entity e WHERE e.superior = below.id AND e.kind = ?`,
-			func(a *args) { a.ids(q.Accounts); a.int(kind) }},
+			func(a *args) { a.ids(q.Accounts); a.int(kind) },
+		},
 		{len(q.Customers) > 0, `SELECT e.ref_id FROM json_each(?) c CROSS JOIN entity e
 			WHERE e.customer = unhex(c.value) AND e.kind = ?`, func(a *args) { a.ids(q.Customers); a.int(kind) }},
 		{len(q.Attributes) > 0, `SELECT x.ref_id FROM json_each(?) h CROSS JOIN entity_attribute x
 			WHERE x.kind = ? AND x.hash = h.value`, func(a *args) { a.json(q.Attributes); a.int(kind) }},
-		{len(q.ExternalIDs) > 0, `SELECT c.holder FROM json_each(?) p CROSS JOIN claim c
+		{
+			len(q.ExternalIDs) > 0, `SELECT c.holder FROM json_each(?) p CROSS JOIN claim c
 			WHERE c.space = ? AND c.key >= p.value AND c.key < p.value || char(1114111)`,
-			func(a *args) { a.json(q.ExternalIDs); a.int(int64(store.SpaceExternalID) + kind) }},
-		{len(q.CustomNames) > 0, `SELECT e.ref_id FROM json_each(?) p CROSS JOIN entity e
+			func(a *args) { a.json(q.ExternalIDs); a.int(int64(store.SpaceExternalID) + kind) },
+		},
+		{
+			len(q.CustomNames) > 0, `SELECT e.ref_id FROM json_each(?) p CROSS JOIN entity e
 			WHERE e.kind = ? AND e.custom_name <> '' AND e.custom_name >= p.value AND e.custom_name < p.value || char(1114111)`,
-			func(a *args) { a.json(q.CustomNames); a.int(kind) }},
-		{q.PlannedBefore != 0, "SELECT ref_id FROM entity WHERE kind = ? AND planned < ?",
-			func(a *args) { a.int(kind); a.time(q.PlannedBefore) }},
+			func(a *args) { a.json(q.CustomNames); a.int(kind) },
+		},
+		{
+			q.PlannedBefore != 0, "SELECT ref_id FROM entity WHERE kind = ? AND planned < ?",
+			func(a *args) { a.int(kind); a.time(q.PlannedBefore) },
+		},
 	} {
 		if !w.given {
 			continue

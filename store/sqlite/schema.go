@@ -50,7 +50,7 @@ func migrate(ctx context.Context, c conn) error {
 		err = c.script(fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 			script, applicationID, i+1))
 		if err != nil {
-			c.rollback()
+			c.rollback() //nolint:errcheck // the error that counts is returned
 			return fmt.Errorf("%s: %w", steps[i], err)
 		}
 	}
@@ -75,7 +75,7 @@ func (c conn) script(sql string) error {
 
 // drain runs a transient statement to its end and frees it.
 func drain(stmt *sqlite.Stmt) error {
-	defer stmt.Finalize()
+	defer stmt.Finalize() //nolint:errcheck // repeats the error of Step
 	for {
 		if more, err := stmt.Step(); err != nil || !more {
 			return err
@@ -89,7 +89,7 @@ func (c conn) pragma(name string) (value int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer stmt.Finalize()
+	defer stmt.Finalize() //nolint:errcheck // repeats the error of Step
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}

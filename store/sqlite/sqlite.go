@@ -124,7 +124,7 @@ func (s *Store) take(ctx context.Context, pool chan conn) (c conn, err error) {
 // used again.
 func (s *Store) put(pool chan conn, c conn) {
 	if !c.AutocommitEnabled() {
-		c.Close()
+		c.Close() //nolint:errcheck // it is not used again
 		c = conn{}
 	}
 	pool <- c

@@ -46,7 +46,8 @@ func versions(w *world) {
 	w.view(func(r store.Reader) {
 		got := must(r.Versions(w.ctx, []store.VersionKey{
 			at(a[4]), at(b[0]), at(extra), at(a[1]),
-			{Key: a[0].Key, Version: 6}, {Key: a[0].Key, Version: 0},
+			{Key: a[0].Key, Version: 6},
+			{Key: a[0].Key, Version: 0},
 			{Key: store.Key{Kind: casm.KindAccount, RefID: a[0].RefID}, Version: 1},
 		}))(w)
 		same(w, "versions", sortChanges(got), sortChanges([]store.Change{

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -108,14 +107,6 @@ func (s *step) exactly() *step {
 func (s *step) eventually() *step {
 	s.patient = true
 	return s
-}
-
-// again is a copy of a step, to be expected otherwise.
-func (s *step) again() *step {
-	c := *s
-	c.headers, c.answers, c.saves = slices.Clone(s.headers), slices.Clone(s.answers), nil
-	c.status, c.expected, c.refusal = 0, "", nil
-	return &c
 }
 
 // steps joins steps and lists of steps.
@@ -381,13 +372,4 @@ func fresh(name string) string {
 		return fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255)
 	}
 	return name + "-" + uuid.NewString()
-}
-
-// query makes a query of names and values, in turn.
-func query(namesAndValues ...string) string {
-	q := url.Values{}
-	for i := 0; i < len(namesAndValues); i += 2 {
-		q.Add(namesAndValues[i], namesAndValues[i+1])
-	}
-	return q.Encode()
 }

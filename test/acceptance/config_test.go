@@ -12,8 +12,10 @@ var collections = []struct{ path, item, changed, bad, refusal string }{
 	{"subscriber-segments", `"description": "One"`, `"retired": true`, `"colour": "red"`, "unknown_member /colour"},
 	{"state-reasons", `"state": "ACTIVE", "charged": true`, `"state": "ACTIVE", "charged": false`, `"state": "GONE"`, "invalid_value /state"},
 	{"customer-profiles", `"customerSegment": "b2b", "state": "ACTIVE", "stateReason": "active"`, `"customerSegment": "b2c"`, `"state": "ACTIVE", "stateReason": "debt"`, "state_reason_not_for_state /stateReason"},
-	{"account-profiles", `"accountType": "postpaid", "accountSegment": "standard", "billCycle": "monthly", "currency": "EUR", "state": "ACTIVE", "stateReason": "active", "customerProfile": "b2b"`,
-		`"accountType": "prepaid"`, `"billCycle": "none"`, "not_configured /billCycle"},
+	{
+		"account-profiles", `"accountType": "postpaid", "accountSegment": "standard", "billCycle": "monthly", "currency": "EUR", "state": "ACTIVE", "stateReason": "active", "customerProfile": "b2b"`,
+		`"accountType": "prepaid"`, `"billCycle": "none"`, "not_configured /billCycle",
+	},
 	{"subscriber-profiles", `"subscriberSegment": "voice", "state": "INACTIVE", "stateReason": "ordered", "accountProfile": "postpaid"`, `"subscriberSegment": "data"`, `"accountProfile": "none"`, "not_configured /accountProfile"},
 	{"bill-cycles", `"duration": 2, "period": "WEEK", "billingDay": 7, "anchor": "2026-01-05T00:00:00.000000Z"`, `"duration": 2, "period": "WEEK", "billingDay": 1`, `"duration": 1, "period": "WEEK", "billingDay": 8`, "out_of_range /billingDay"},
 	{"currencies", `"virtual": true, "symbol": "★", "precision": 0`, `"virtual": true, "symbol": "☆", "precision": 0`, `"precision": 2`, "invalid_value /code"},
@@ -21,8 +23,10 @@ var collections = []struct{ path, item, changed, bad, refusal string }{
 	{"gl-codes", `"description": "One"`, `"description": "Two"`, `"name": ""`, "invalid_value /name"},
 	{"charging-classes", `"parent": "fees"`, `"description": "At the top"`, `"parent": "none"`, "not_configured /parent"},
 	{"products", `"services": [{"code": "fee", "name": "Fee", "kind": "one-time-fee"}]`, `"services": [{"code": "b", "kind": "balance"}]`, `"services": [{"code": "fee", "kind": "lottery"}]`, "invalid_value /services/0/kind"},
-	{"offers", `"product": "anyOneTimeFee", "versions": [{"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {"charge": 1000000}}]}]`,
-		`"product": "anyOneTimeFee", "priority": 9, "versions": []`, `"product": "anyOneTimeFee", "versions": [{"version": 1, "services": [{"service": "fee", "attributes": {}}]}]`, "attribute_required /versions/0/services/0/attributes/charge"},
+	{
+		"offers", `"product": "anyOneTimeFee", "versions": [{"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {"charge": 1000000}}]}]`,
+		`"product": "anyOneTimeFee", "priority": 9, "versions": []`, `"product": "anyOneTimeFee", "versions": [{"version": 1, "services": [{"service": "fee", "attributes": {}}]}]`, "attribute_required /versions/0/services/0/attributes/charge",
+	},
 }
 
 var configCases = func() []Case {

@@ -51,8 +51,10 @@ func lifeCycles() []Case {
 		name, noun, path string
 		begin            []*step
 	}{
-		{"customer", "Customer", "/customers", aCustomer}, {"account", "Account", "/accounts", anAccount},
-		{"subscriber", "Subscriber", "/subscribers", aSubscriber}, {"subscription", "Subscription", "/subscriptions", aSubscription},
+		{"customer", "Customer", "/customers", aCustomer},
+		{"account", "Account", "/accounts", anAccount},
+		{"subscriber", "Subscriber", "/subscribers", aSubscriber},
+		{"subscription", "Subscription", "/subscriptions", aSubscription},
 	} {
 		text := func(s string) string {
 			return strings.NewReplacer("ENTITY", `"`+kind.name+`": {"externalId": "{{`+kind.name+`}}"}`, "NOUN", kind.noun, "MEMBER", kind.name).Replace(s)
