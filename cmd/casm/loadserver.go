@@ -38,7 +38,7 @@ func startOwn(ctx context.Context, batchLimit int) (_ *ownServer, err error) {
 	if s.data, err = os.MkdirTemp("", "casm-load"); err != nil {
 		return nil, err
 	}
-	args := []string{"serve", "--dev", "--demo", "--data", s.data, "--listen", "127.0.0.1:0", "--nats-listen", app.Off, "--log-level", "warn"}
+	args := []string{"serve", "--dev", "--demo", "--data", s.data, "--listen", "127.0.0.1:0", "--nats-listen", app.Off, "--warehouse", app.Off, "--log-level", "warn"}
 	if batchLimit != 0 {
 		args = append(args, "--batch-limit", strconv.Itoa(batchLimit))
 	}
