@@ -54,6 +54,7 @@ type App struct {
 	tracing *tracing
 	broker  *natsjs.Server
 	relay   *relay.Relay
+	dwh     *dwh // nil: none
 	api     *httpapi.Server
 	server  *http.Server
 	socket  *http.Server
@@ -127,8 +128,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	a.later(a.runRelay())
 	a.later(drain) // here, before the relay's last look at what is committed
 
-	dwh, err := a.startWarehouse(zone, registry)
-	if err != nil {
+	if a.dwh, err = a.startWarehouse(zone, registry); err != nil {
 		return nil, err
 	}
 
@@ -136,8 +136,8 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Logger: log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
 	}
-	if dwh != nil {
-		o.Warehouse = dwh
+	if a.dwh != nil {
+		o.Warehouse = a.dwh
 	}
 	if !s.Dev {
 		o.Auth = auth.New(auth.Options{Configuration: a.core.engine})
@@ -252,7 +252,14 @@ func (a *App) serveSocket() error {
 		return err
 	}
 	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
-	a.socket = a.newServer(adminHandler(keys, a.Status, a.log))
+	handler := adminHandler(keys, a.Status, a.log)
+	if a.dwh != nil {
+		mux := http.NewServeMux()
+		mux.Handle("/", handler)
+		mux.HandleFunc("POST /warehouse/rebuild", a.dwh.serveRebuild)
+		handler = mux
+	}
+	a.socket = a.newServer(handler)
 	a.serve("socket", a.socket, l)
 	a.later(func(ctx context.Context) error {
 		err := bounded(ctx, time.Second, func(ctx context.Context) error { return shutdown(ctx, a.socket) })

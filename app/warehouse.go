@@ -50,6 +50,9 @@ func warehousePlace(setting, data string, log *slog.Logger) (sqldb.Place, error)
 		return sqldb.NewPostgres(setting, log)
 	}
 	return sqldb.SQLite{Path: filepath.Join(data, warehouseFile), Lock: func() (func() error, bool, error) {
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			return nil, false, err
+		}
 		l := flock.New(filepath.Join(data, warehouseLock), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 		ok, err := l.TryLock()
 		return l.Unlock, ok, err

@@ -1,5 +1,13 @@
 package engine
 
+import "context"
+
+// ReadShort is the short way of Read; nil when it cannot be taken.
+func (e *Engine) ReadShort(ctx context.Context, q Query) (*Answer, error) { return e.find(ctx, &q) }
+
+// ReadWhole is Read without its short way.
+func (e *Engine) ReadWhole(ctx context.Context, q Query) (*Answer, error) { return e.readWhole(ctx, q) }
+
 // Waiting is how many operations wait or are under way.
 func (e *Engine) Waiting() int64 { return e.waiting.Load() }
 

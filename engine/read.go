@@ -178,6 +178,14 @@ func (x *reading) findByResource(key command.ResourceKey) (*command.Record, erro
 // Read reads one entity. Errors: casm.Violations with not_found,
 // ambiguous_reference or out_of_range, and faults of our own.
 func (e *Engine) Read(ctx context.Context, q Query) (answer *Answer, err error) {
+	if answer, err = e.find(ctx, &q); answer != nil || err != nil {
+		return answer, err
+	}
+	return e.readWhole(ctx, q)
+}
+
+// readWhole is Read where one look-up is not enough.
+func (e *Engine) readWhole(ctx context.Context, q Query) (answer *Answer, err error) {
 	needs := needsOfRef(q.Read.Kind, q.Ref)
 	if q.Ref.IsZero() {
 		needs.Claims = append(needs.Claims, store.Resource(q.Resource.Type, q.Resource.Value))

@@ -280,6 +280,32 @@ type Loaded struct {
 	Transactions map[ClaimKey]Transaction // without Changes
 }
 
+// Finder is implemented by a store that looks one entity up in less time than
+// a View takes. It is asked for plain reads, the most frequent requests.
+type Finder interface {
+	// Find returns the entity of the kind that has the external id, or if that
+	// is "" the refId; nil when there is none. What it returns held together.
+	Find(ctx context.Context, key Key, externalID string) (*Found, error)
+}
+
+// Found is an entity and what a plain read needs beside it.
+type Found struct {
+	Key
+	Version int64
+	Due     casm.Time
+	Doc     []byte
+	// Around are what is above, the customer and what is linked, with their
+	// present external ids; what there is none of has the zero id.
+	Around [3]Neighbour
+	Now    casm.Time // the store's clock
+}
+
+// Neighbour is an entity that another refers to.
+type Neighbour struct {
+	RefID      uuid.UUID
+	ExternalID string // "" of none
+}
+
 // Entry is a journal row with its place and the head of its transaction
 // (Transaction.Changes is nil, Hash and Answer may be).
 type Entry struct {

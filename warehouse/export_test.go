@@ -31,3 +31,12 @@ func (w *Warehouse) Step(ctx context.Context, sub stream.Subscription, joined bo
 	}
 	return false, w.mend(ctx, err)
 }
+
+// JoinAt makes Run go on behind a sequence of the stream.
+func (w *Warehouse) JoinAt(ctx context.Context, sequence uint64) error {
+	p, err := w.progress(ctx)
+	if err == nil {
+		_, err = w.setSequence(ctx, p, sequence)
+	}
+	return err
+}

@@ -235,7 +235,7 @@ func (f *fold) happened(c *change, existed bool, before, now dims, test bool) {
 		f.used(date, existed, before, now, test)
 		return
 	}
-	if now.state == "" || existed && now.state == before.state {
+	if c.entity.Top() == nil || existed && now.state == before.state {
 		return
 	}
 	var e dayEvents

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"casm"
+	"casm/internal/testkit"
 	"casm/store"
 	"casm/warehouse"
 	"casm/warehouse/sqldb"
@@ -28,7 +30,13 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
 		_ = f.Value.Set("25")
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	testkit.CleanUp()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // tamper changes a warehouse behind its back.

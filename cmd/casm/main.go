@@ -22,6 +22,7 @@ type commandLine struct {
 	Serve         serve         `cmd:"" help:"Run a server: API, stream, relay, worker for planned changes."`
 	Key           key           `cmd:"" help:"Make, list and revoke API keys, of a running server or on its data folder."`
 	Configuration configuration `cmd:"" name:"config" help:"Export, compare and import the configuration as code."`
+	Warehouse     warehouse     `cmd:"" help:"Work on the data warehouse: follow, rebuild, query, export."`
 	Load          load          `cmd:"" help:"Measure a server under load."`
 	OpenAPI       openAPI       `cmd:"" name:"openapi" help:"Print the API's description (OpenAPI 3.1)."`
 	Version       version       `cmd:"" help:"Print the version."`

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(2 * time.Minute),
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "freeport": freePort},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "freeport": freePort, "eventually": eventually},
 	})
 }
 
@@ -34,6 +35,23 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s is not there after 30 s", args[0])
+		}
+	}
+}
+
+// eventually is a script's command that runs another, at most for 10 s, until
+// its output holds ":1", and then once more for the script to look at.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: eventually COMMAND ...")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil && strings.Contains(ts.ReadFile("stdout"), ":1") {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within 10 s: %v, %v", args, err)
 		}
 	}
 }

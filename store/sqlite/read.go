@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -222,19 +223,33 @@ func (r *reader) entities(ctx context.Context, what, where string, bind func(*ar
 	return found, err
 }
 
-// ExternalIDs implements store.Reader.
+// ExternalIDs implements store.Reader: one statement for all, however many a
+// page refers to.
 func (r *reader) ExternalIDs(ctx context.Context, keys []store.Key) (map[uuid.UUID]string, error) {
 	found := make(map[uuid.UUID]string, len(keys))
-	for _, key := range keys {
-		err := r.query(ctx, "external id", `SELECT external_id FROM entity
-			WHERE ref_id = ? AND kind = ? AND external_id IS NOT NULL`,
-			func(a *args) { a.id(key.RefID); a.int(int64(key.Kind)) },
-			func(row *row) error { found[key.RefID] = row.text(); return nil })
-		if err != nil {
-			return nil, err
-		}
+	if len(keys) == 0 {
+		return found, nil
 	}
-	return found, nil
+	kinds := make(map[uuid.UUID]casm.Kind, len(keys))
+	list := make([]byte, 0, len(keys)*(2*len(none)+3))
+	for i, key := range keys {
+		list = append(list, `["`[min(i, 1):]...) // [" at first, else "
+		list = append(hex.AppendEncode(list, key.RefID[:]), `",`...)
+		kinds[key.RefID] = key.Kind
+	}
+	list[len(list)-1] = ']'
+	err := r.query(ctx, "external ids", `SELECT e.ref_id, e.kind, e.external_id
+		FROM json_each(?) AS k CROSS JOIN entity AS e ON e.ref_id = unhex(k.value)
+		WHERE e.external_id IS NOT NULL`,
+		func(a *args) { a.doc(list) },
+		func(row *row) error {
+			id, kind, externalID := row.id(), casm.Kind(row.int()), row.text()
+			if kinds[id] == kind {
+				found[id] = externalID
+			}
+			return nil
+		})
+	return found, err
 }
 
 // Children implements store.Reader. Deactivated ones come last by asking

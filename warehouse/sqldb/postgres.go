@@ -106,7 +106,13 @@ func (p *Postgres) exec(ctx context.Context, sql string) (err error) {
 func (p *Postgres) open(ctx context.Context, schema string, write bool) (DB, error) {
 	config := p.config.Copy()
 	config.ConnConfig.RuntimeParams["search_path"] = schema
-	if !write {
+	if write {
+		// Rows are found by their keys, however little the planner knows of a
+		// table that grows: a plan that reads all of it must not stick.
+		for _, name := range []string{"jit", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"} {
+			config.ConnConfig.RuntimeParams[name] = "off"
+		}
+	} else {
 		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 		config.MaxConns = 1
 	}

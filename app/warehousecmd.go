@@ -1,0 +1,366 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"casm/warehouse"
+	"casm/warehouse/httpfeed"
+	"casm/warehouse/lake"
+	"casm/warehouse/sqldb"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+)
+
+// WarehouseData is where a data warehouse is.
+type WarehouseData struct {
+	Data
+	Warehouse string `env:"CASM_WAREHOUSE" placeholder:"URL" help:"PostgreSQL in which the data warehouse is kept, postgres://… None: a file in the data folder."`
+}
+
+// Check finds what is wrong with it.
+func (w *WarehouseData) Check() error {
+	if w.Warehouse == Off {
+		return errors.New("--warehouse off: there is no warehouse to work on")
+	}
+	return errors.Join(w.Data.Check(), checkWarehouse(w.Warehouse))
+}
+
+func (w *WarehouseData) place(log *slog.Logger) (sqldb.Place, error) {
+	return warehousePlace(w.Warehouse, w.Data.Data, log)
+}
+
+// reader opens the warehouse to read it, whether a process works on it or not.
+func (w *WarehouseData) reader(ctx context.Context) (sqldb.DB, error) {
+	place, err := w.place(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return place.OpenReader(ctx)
+}
+
+// Cell is a value of a result.
+type Cell struct {
+	Text   string
+	Null   bool
+	Number bool
+}
+
+// QueryWarehouse runs one SQL statement that reads. header is called once,
+// before the rows; the slice that row gets is used again.
+func QueryWarehouse(ctx context.Context, w WarehouseData, statement string, header func([]string) error, row func([]Cell) error) error {
+	db, err := w.reader(ctx)
+	if err != nil {
+		return err
+	}
+	var cells []Cell
+	err = db.Select(ctx, statement, header, func(values []sqldb.Value) error {
+		cells = cells[:0]
+		for _, v := range values {
+			cells = append(cells, Cell{v.Text(), v.IsNull(), v.IsNumber()})
+		}
+		return row(cells)
+	})
+	return errors.Join(err, db.Close())
+}
+
+// ExportWarehouse writes the warehouse as Parquet files to a folder. progress
+// gets how many rows of about how many are done, and of which day they are.
+func ExportWarehouse(ctx context.Context, w WarehouseData, dir string, progress func(done, total int64, day string)) (days, files int, rows int64, err error) {
+	db, err := w.reader(ctx)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	r, err := lake.Export(ctx, db, dir, func(p lake.Progress) { progress(p.Done, p.Total, p.Date) })
+	return r.Days, r.Files, r.Rows, errors.Join(err, db.Close())
+}
+
+// FeedSettings are where a warehouse in a process of its own gets the log from.
+type FeedSettings struct {
+	Feed     string `env:"CASM_FEED" placeholder:"URL" help:"Server whose feed is read, such as http://127.0.0.1:8080."`
+	APIKey   string `name:"api-key" env:"CASM_API_KEY" placeholder:"KEY" help:"API key for --feed, with the permission stream:read. Give it in the environment rather than on the command line."`
+	TimeZone string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"The installation's time zone (IANA), of daily figures (default: ${default})."`
+}
+
+// Check finds what is wrong with them.
+func (f *FeedSettings) Check() error {
+	if _, err := time.LoadLocation(f.TimeZone); err != nil || f.TimeZone == "Local" {
+		return fmt.Errorf("--time-zone %q: no time zone of the IANA database, such as UTC or Europe/Vienna", f.TimeZone)
+	}
+	if f.Feed == "" {
+		return nil
+	}
+	if _, err := httpfeed.New(f.Feed, "", nil); err != nil {
+		return fmt.Errorf("--feed: %w", err)
+	}
+	return nil
+}
+
+// RebuildWarehouse builds the warehouse anew, beside the one there is, from
+// the feed that is named, or else of the server that works on the data folder,
+// or else from the folder itself.
+func RebuildWarehouse(ctx context.Context, w WarehouseData, f FeedSettings, log *slog.Logger, progress func(done, total, messages int64)) error {
+	if f.Feed != "" {
+		return w.rebuildFrom(ctx, f, log, progress)
+	}
+	if w.Database == "" {
+		if _, err := ServerStatus(ctx, w.Data.Data); err == nil {
+			return rebuildThrough(ctx, w.Data.Data, progress)
+		}
+	}
+	core, err := open(ctx, w.Data, log)
+	if err != nil {
+		return err
+	}
+	err = w.rebuild(ctx, journal{core.engine}, f, log, progress)
+	return errors.Join(err, core.close(ctx))
+}
+
+func (w *WarehouseData) rebuildFrom(ctx context.Context, f FeedSettings, log *slog.Logger, progress func(done, total, messages int64)) error {
+	feed, err := httpfeed.New(f.Feed, f.APIKey, nil)
+	if err != nil {
+		return err
+	}
+	return w.rebuild(ctx, feed, f, log, progress)
+}
+
+// rebuild builds the warehouse anew in this process. In a file that another
+// process works on that is the other's affair; in a database it goes on in
+// what it finds.
+func (w *WarehouseData) rebuild(ctx context.Context, feed warehouse.Feed, f FeedSettings, log *slog.Logger, progress func(done, total, messages int64)) (err error) {
+	place, err := w.place(log)
+	if err != nil {
+		return err
+	}
+	if w.Warehouse == "" {
+		release, ok, err := place.Lead(ctx)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%w: a process works on its warehouse; without --feed a running server is asked to rebuild it", ErrInUse)
+		}
+		defer func() { err = errors.Join(err, release()) }()
+	}
+	zone, err := time.LoadLocation(f.TimeZone)
+	if err != nil {
+		return err
+	}
+	open, err := warehouse.Open(ctx, warehouse.Options{Place: place, Feed: feed, Zone: zone, Logger: log})
+	if err != nil {
+		return err
+	}
+	err = open.Rebuild(ctx, func(p warehouse.RebuildProgress) { progress(p.Done, p.Total, p.Messages) })
+	return errors.Join(err, open.Close())
+}
+
+// rebuildLine is a line of the answer to a rebuild through the socket.
+type rebuildLine struct {
+	Done     int64  `json:"done,omitzero"`
+	Total    int64  `json:"total,omitzero"`
+	Messages int64  `json:"messages,omitzero"`
+	Ended    bool   `json:"ended,omitzero"`
+	Error    string `json:"error,omitzero"`
+}
+
+// rebuildThrough asks the server that works on the data folder to rebuild its
+// warehouse. The server gives up when ctx ends.
+func rebuildThrough(ctx context.Context, data string, progress func(done, total, messages int64)) (err error) {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, data) },
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://casm/warehouse/rebuild", nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("reach the running server: %w", err)
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the running server answered %s", res.Status)
+	}
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		var line rebuildLine
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return fmt.Errorf("the running server: %w", err)
+		}
+		switch {
+		case line.Error != "":
+			return fmt.Errorf("the running server: %s", line.Error)
+		case line.Ended:
+			return nil
+		}
+		progress(line.Done, line.Total, line.Messages)
+	}
+	return errors.Join(errors.New("the running server broke off"), lines.Err())
+}
+
+// rebuildEvery is how often a rebuild through the socket tells how far it is.
+const rebuildEvery = 100 * time.Millisecond
+
+// serveRebuild rebuilds the warehouse for the other end of the socket, and
+// gives it up when that goes away.
+func (d *dwh) serveRebuild(w http.ResponseWriter, r *http.Request) {
+	out, encode := http.NewResponseController(w), json.NewEncoder(w)
+	said := time.Time{}
+	say := func(line rebuildLine) {
+		if !line.Ended && time.Since(said) < rebuildEvery {
+			return
+		}
+		said = time.Now()
+		// What cannot be said is known by the end of the request's context.
+		_ = out.SetWriteDeadline(said.Add(writeTimeout))
+		_ = encode.Encode(line)
+		_ = out.Flush()
+	}
+	open, err := d.get()
+	if err == nil {
+		err = open.Rebuild(r.Context(), func(p warehouse.RebuildProgress) {
+			say(rebuildLine{Done: p.Done, Total: p.Total, Messages: p.Messages})
+		})
+	}
+	last := rebuildLine{Ended: true}
+	if err != nil {
+		last.Error = err.Error()
+	}
+	say(last)
+}
+
+// WarehouseServer are the settings of a warehouse in a process of its own.
+type WarehouseServer struct {
+	WarehouseData
+	FeedSettings
+	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server whose stream is followed: nats://…, tls://… None: the feed is followed instead."`
+	Listen string `env:"CASM_WAREHOUSE_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address of /healthz, /metrics, /v1/dwh/metrics and /v1/dwh/reconciliation, on the loopback interface, for nobody signs in there; or \"off\" (default: ${default})."`
+
+	LogFormat string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
+	LogLevel  string `env:"CASM_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"What is logged: ${enum} (default: ${default})."`
+}
+
+// Check finds what is wrong with the settings.
+func (s *WarehouseServer) Check() error {
+	err := errors.Join(s.WarehouseData.Check(), s.FeedSettings.Check())
+	if s.Feed == "" {
+		err = errors.Join(err, errors.New("--feed: must name a server, whose feed has what the stream lacks"))
+	}
+	if s.Listen != Off {
+		listener := Settings{Dev: true} // as nobody signs in
+		listener.checkAddress("--listen", s.Listen, func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) })
+	}
+	return err
+}
+
+// RunWarehouse lets a warehouse follow until ctx ends.
+func RunWarehouse(ctx context.Context, s WarehouseServer, out, logTo io.Writer) (err error) {
+	log, err := NewLogger(&Settings{LogFormat: s.LogFormat, LogLevel: s.LogLevel}, logTo)
+	if err != nil {
+		return err
+	}
+	place, err := s.place(log)
+	if err != nil {
+		return err
+	}
+	feed, err := httpfeed.New(s.Feed, s.APIKey, nil)
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return err
+	}
+	registry := newRegistry()
+	o := warehouse.Options{Place: place, Feed: feed, Zone: zone, Logger: log, Metrics: registry}
+	if s.Stream != "" {
+		o.Subscribe = subscribeTo(s.Stream)
+	}
+	d := &dwh{o: o, log: log, err: errors.New("it is being opened")}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, 1)
+	if s.Listen != Off {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
+		if err != nil {
+			return fmt.Errorf("--listen: %w", err)
+		}
+		const connections = 64
+		server := &http.Server{
+			Handler: d.handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})), ReadHeaderTimeout: readHeaderTimeout,
+			ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if err := server.Serve(netutil.LimitListener(listener, connections)); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+				cancel()
+			}
+		}()
+		defer func() {
+			err = errors.Join(err, bounded(context.WithoutCancel(ctx), stopRequests, server.Shutdown))
+			<-ended
+		}()
+		if _, err := fmt.Fprintf(out, "casm warehouse %s follows %s into %s; http://%s/v1/dwh/metrics\n", Version, s.Feed, place, reachable(listener.Addr())); err != nil {
+			return err
+		}
+	}
+	log.Info("the warehouse starts", "version", Version, "place", place.String(), "feed", s.Feed)
+	err = d.run(ctx, make(chan struct{}))
+	select {
+	case e := <-failed:
+		err = errors.Join(err, e)
+	default:
+	}
+	return err
+}
+
+// handler serves a warehouse's own process, to this machine alone.
+func (d *dwh) handler(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(pattern string, fn func(*http.Request) ([]byte, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			body, err := fn(r)
+			if err != nil {
+				d.log.Warn("a request failed", "path", r.URL.Path, "error", err)
+				http.Error(w, "not now; the log tells why", http.StatusServiceUnavailable)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(body) // a client that went away
+		})
+	}
+	answer("GET /v1/dwh/metrics", func(r *http.Request) ([]byte, error) {
+		return d.MetricsJSON(r.Context(), r.URL.Query().Get("test") == "true")
+	})
+	answer("GET /v1/dwh/reconciliation", func(r *http.Request) ([]byte, error) { return d.ReconciliationJSON(r.Context()) })
+	answer("GET /healthz", func(*http.Request) ([]byte, error) { return []byte(`{"status":"ok"}`), nil })
+	answer("GET /readyz", func(*http.Request) ([]byte, error) {
+		w, err := d.get()
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(w.Status())
+	})
+	mux.Handle("GET /metrics", metrics)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A name that somebody points at this machine is not let in.
+		if host, _, err := net.SplitHostPort(r.Host); err != nil && !isLoopback(r.Host) || err == nil && !isLoopback(host) {
+			http.Error(w, "only requests to localhost are answered", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}

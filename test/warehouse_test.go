@@ -1,0 +1,124 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"casm/internal/testkit"
+)
+
+// TestWarehouseKill kills the process, with the data warehouse in it, at random
+// moments under clients. Afterwards the warehouse holds what the journal holds:
+// the reconciliation counts both, row by row.
+func TestWarehouseKill(t *testing.T) {
+	app := testkit.NewApp(t)
+	hot(t, app)
+	for round := range rounds() {
+		killRound(t, app, round)
+		app.Start()
+		wantReconciled(t, app)
+	}
+	if strings.Contains(app.Log(), "set aside") {
+		t.Errorf("messages were set aside:\n%s", app.Log())
+	}
+	// It followed its own stream; what a rebuild reads from the feed is the same.
+	before := warehouseMetrics(t, app)
+	rebuild(t, app)
+	wantReconciled(t, app)
+	if after := warehouseMetrics(t, app); after != before {
+		t.Errorf("rebuilt, the metrics are\n%s\nbefore they were\n%s", after, before)
+	}
+}
+
+// hot makes the customers that the clients of killRound change.
+func hot(t *testing.T, app *testkit.App) {
+	t.Helper()
+	for n := range 4 {
+		post(t, app, "/v1/casm/customers/create", fmt.Sprintf(`{"requestId":"hot%d","externalId":"hot%d","customerProfile":"b2b"}`, n, n))
+	}
+}
+
+// wantReconciled waits until the warehouse has all that the journal has, and
+// wants the reconciliation to find no difference.
+func wantReconciled(t *testing.T, app *testkit.App) {
+	t.Helper()
+	var last string
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		status, _, body, err := app.Get(t.Context(), "/v1/dwh/reconciliation")
+		if err != nil || status != 200 {
+			t.Fatalf("reconciliation: %d %v: %s", status, err, body)
+		}
+		var r struct {
+			Equal       bool
+			Differences []string
+			Position    string
+		}
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Equal {
+			t.Fatalf("at %s the reconciliation finds %q", r.Position, r.Differences)
+		}
+		status, _, body, err = app.Get(t.Context(), "/v1/business-transactions?limit=1&after="+r.Position)
+		if err != nil || status != 200 {
+			t.Fatalf("feed: %d %v: %s", status, err, body)
+		}
+		if last = string(body); strings.HasPrefix(last, `{"items":[]`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the warehouse is still at %s", r.Position)
+		}
+	}
+}
+
+// warehouseMetrics gives the metrics without the lag.
+func warehouseMetrics(t *testing.T, app *testkit.App) string {
+	t.Helper()
+	status, _, body, err := app.Get(t.Context(), "/v1/dwh/metrics?test=true")
+	if err != nil || status != 200 {
+		t.Fatalf("metrics: %d %v: %s", status, err, body)
+	}
+	head, _, _ := strings.Cut(string(body), `,"lag"`)
+	return head
+}
+
+// rebuild rebuilds the warehouse of a running server.
+func rebuild(t *testing.T, app *testkit.App) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), testkit.Binary(t), "warehouse", "rebuild", "--data", app.Data).CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "rebuilt: ") {
+		t.Fatalf("rebuild: %v\n%s", err, out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(app.Data, "warehouse.db.*")); len(left) > 0 {
+		t.Errorf("%v were left", left)
+	}
+}
+
+// TestWarehouseOff: a server without a warehouse says so.
+func TestWarehouseOff(t *testing.T) {
+	app := testkit.NewApp(t, "--warehouse", "off")
+	for _, path := range []string{"/v1/dwh/metrics", "/v1/dwh/reconciliation"} {
+		status, _, body, err := app.Get(t.Context(), path)
+		if err != nil || status != 404 || !strings.Contains(string(body), "--warehouse off") {
+			t.Errorf("%s: %d %v %s", path, status, err, body)
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(app.Data, "warehouse*")); len(files) > 0 {
+		t.Errorf("%v were made", files)
+	}
+}
+
+// TestWarehouseOnPostgres keeps the warehouse in PostgreSQL.
+func TestWarehouseOnPostgres(t *testing.T) {
+	app := testkit.NewApp(t, "--warehouse", testkit.Database(t))
+	hot(t, app)
+	killRound(t, app, 0)
+	app.Start()
+	wantReconciled(t, app)
+}
