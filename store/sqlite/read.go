@@ -230,12 +230,12 @@ func (r *reader) ExternalIDs(ctx context.Context, keys []store.Key) (map[uuid.UU
 	if len(keys) == 0 {
 		return found, nil
 	}
-	kinds := make(map[uuid.UUID]casm.Kind, len(keys))
+	asked := make(map[store.Key]bool, len(keys))
 	list := make([]byte, 0, len(keys)*(2*len(none)+3))
 	for i, key := range keys {
 		list = append(list, `["`[min(i, 1):]...) // [" at first, else "
 		list = append(hex.AppendEncode(list, key.RefID[:]), `",`...)
-		kinds[key.RefID] = key.Kind
+		asked[key] = true
 	}
 	list[len(list)-1] = ']'
 	err := r.query(ctx, "external ids", `SELECT e.ref_id, e.kind, e.external_id
@@ -244,7 +244,7 @@ func (r *reader) ExternalIDs(ctx context.Context, keys []store.Key) (map[uuid.UU
 		func(a *args) { a.doc(list) },
 		func(row *row) error {
 			id, kind, externalID := row.id(), casm.Kind(row.int()), row.text()
-			if kinds[id] == kind {
+			if asked[store.Key{Kind: kind, RefID: id}] {
 				found[id] = externalID
 			}
 			return nil

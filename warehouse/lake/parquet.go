@@ -105,7 +105,7 @@ func (s *dataset) export(ctx context.Context, db sqldb.DB, dir, day string, wrot
 	return rows, err
 }
 
-func (s *dataset) writer(f *os.File) *parquet.Writer {
+func (s *dataset) writer(f *os.File) *parquet.Writer { //nolint:staticcheck // the generic writer wants a Go type; the columns are known at run time only
 	group := parquet.Group{}
 	for _, c := range s.columns {
 		group[c.Name] = parquet.Optional(node(c.Type))
@@ -115,7 +115,7 @@ func (s *dataset) writer(f *os.File) *parquet.Writer {
 }
 
 // copy writes the rows of a day. Columns stand in a file by their names.
-func (s *dataset) copy(ctx context.Context, r sqldb.Reader, day string, w *parquet.Writer, wrote func()) (n int64, err error) {
+func (s *dataset) copy(ctx context.Context, r sqldb.Reader, day string, w *parquet.Writer, wrote func()) (n int64, err error) { //nolint:staticcheck // the generic writer wants a Go type; the columns are known at run time only
 	order := make([]int, len(s.columns)) // of the file
 	for i := range order {
 		order[i] = i
