@@ -21,7 +21,7 @@ func TestDocsInBrowser(t *testing.T) {
 	app := testkit.NewApp(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+t.TempDir(), "--dump-dom", app.URL+"/docs#createCustomer")
+	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(), "--dump-dom", app.URL+"/docs#createCustomer")
 	page, err := cmd.Output()
 	if err != nil {
 		t.Skipf("the browser does not run here: %v", err)

@@ -20,6 +20,7 @@ var entityTests = []test{
 	{"LoadOnce", loadOnce},
 	{"LoadParts", loadParts},
 	{"ExternalIDs", externalIDs},
+	{"Find", find},
 	{"Children", children},
 	{"ChildrenPages", childrenPages},
 	{"ByLookupKey", byLookupKey},
@@ -217,6 +218,42 @@ func externalIDs(w *world) {
 		same(w, "external ids", must(r.ExternalIDs(w.ctx, asked))(w), map[uuid.UUID]string{a.RefID: "a", b.RefID: "ü😀"})
 		same(w, "of none", must(r.ExternalIDs(w.ctx, nil))(w), nil)
 	})
+}
+
+// find is for stores that are a store.Finder.
+func find(w *world) {
+	finder, can := w.store.(store.Finder)
+	if !can {
+		w.Skip("this store is no Finder")
+	}
+	top, owner := w.customer("c"), w.customer("")
+	account := w.below(top, casm.KindAccount)
+	linked, subscription := w.below(account, casm.KindOfferSubscription), w.below(account, casm.KindOfferSubscription)
+	linked.ExternalID, subscription.ExternalID, subscription.Link = "ü😀", "s", linked.RefID
+	subscription.Due = w.tick()
+	w.create(top, owner, account, linked, subscription)
+	look := func(what string, kind casm.Kind, refID uuid.UUID, externalID string, want *store.Found) {
+		w.Helper()
+		got := must(finder.Find(w.ctx, store.Key{Kind: kind, RefID: refID}, externalID))(w)
+		if got != nil {
+			if got.Now == 0 {
+				w.Errorf("%s: no time", what)
+			}
+			got.Now = 0
+		}
+		same(w, what, got, want)
+	}
+	whole := &store.Found{
+		Key: subscription.Key, Version: 1, Due: subscription.Due, Doc: subscription.Doc,
+		Around: [3]store.Neighbour{{RefID: account.RefID}, {RefID: top.RefID, ExternalID: "c"}, {RefID: linked.RefID, ExternalID: "ü😀"}},
+	}
+	look("by refId", casm.KindOfferSubscription, subscription.RefID, "", whole)
+	look("by external id", casm.KindOfferSubscription, uuid.Nil, "s", whole)
+	look("a customer", casm.KindCustomer, uuid.Nil, "c", &store.Found{Key: top.Key, Version: 1, Doc: top.Doc})
+	look("one without external id", casm.KindCustomer, owner.RefID, "", &store.Found{Key: owner.Key, Version: 1, Doc: owner.Doc})
+	look("another kind", casm.KindAccount, subscription.RefID, "", nil)
+	look("another kind's external id", casm.KindAccount, uuid.Nil, "s", nil)
+	look("nothing", casm.KindCustomer, newID(), "", nil)
 }
 
 func children(w *world) {
