@@ -35,6 +35,59 @@ func TestWarehouseKill(t *testing.T) {
 	}
 }
 
+// TestWarehouseOverHTTP: what another process reads from the feed over HTTP is,
+// row by row, what the server's own warehouse got from the stream.
+func TestWarehouseOverHTTP(t *testing.T) {
+	app := testkit.NewApp(t)
+	hot(t, app)
+	for n := range 20 {
+		for i, request := range []struct{ path, body string }{
+			{"customers/create", `"externalId":"c%d","customerProfile":"b2b","customAttributes":{"a":"line\nbreak","ü":""},"testCustomer":true`},
+			{"subscribers/create", `"externalId":"s%d","subscriberProfile":"mobile","comment":"by \"hand\""`},
+			{"subscribers/subscriptions/create", `"externalId":"o%d","offer":"offer_code","subscriber":{"externalId":"s%[1]d"},"state":{"state":"ACTIVE","stateReason":"active"}`},
+			{"customers/state/update", `"customer":{"externalId":"c%d"},"state":{"state":"SUSPENDED","stateReason":"dfltSuspended","stateValidFrom":"2199-01-01T00:00:00Z"}`},
+			{"subscribers/state/update", `"subscriber":{"externalId":"s%d"},"state":{"state":"DEACTIVATED","stateReason":"dfltDeactivated"},"subordinateUpdated":true`},
+		} {
+			post(t, app, "/v1/casm/"+request.path, fmt.Sprintf(`{"requestId":"w%d-%d",`, n, i)+fmt.Sprintf(request.body, n)+"}")
+		}
+	}
+	wantReconciled(t, app)
+	other := t.TempDir()
+	out, err := exec.CommandContext(t.Context(), testkit.Binary(t), "warehouse", "rebuild", "--feed", app.URL, "--data", other).CombinedOutput()
+	if err != nil {
+		t.Fatalf("rebuild from the feed: %v\n%s", err, out)
+	}
+	sql := func(data, statement string) string {
+		out, err := exec.CommandContext(t.Context(), testkit.Binary(t), "warehouse", "sql", "--data", data, "--json", statement).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", statement, err, out)
+		}
+		return string(out)
+	}
+	rows := 0
+	for line := range strings.Lines(sql(app.Data, "SELECT DISTINCT table_name FROM data_dictionary")) {
+		var table struct {
+			Name string `json:"table_name"`
+		}
+		if err := json.Unmarshal([]byte(line), &table); err != nil {
+			t.Fatal(err)
+		}
+		columns := "*"
+		if table.Name == "progress" { // the rest is of one warehouse
+			columns = "epoch, position, ordinal, messages, recorded_at"
+		}
+		statement := "SELECT " + columns + " FROM " + table.Name + " ORDER BY 1, 2"
+		got, want := sql(other, statement), sql(app.Data, statement)
+		if got != want {
+			t.Errorf("%s: the feed gave\n%.2000s\nthe stream\n%.2000s", table.Name, got, want)
+		}
+		rows += strings.Count(want, "\n")
+	}
+	if rows < 500 {
+		t.Errorf("only %d rows were compared", rows)
+	}
+}
+
 // hot makes the customers that the clients of killRound change.
 func hot(t *testing.T, app *testkit.App) {
 	t.Helper()

@@ -74,7 +74,7 @@ func openTables(ctx context.Context, db sqldb.DB, l *layout, zone *time.Location
 		if err := tx.Exec(ctx, "DELETE FROM data_dictionary"); err != nil {
 			return err
 		}
-		if err := tx.Many(ctx, dictionaryTable.Insert(), dictionaryTable.Columns, l.dictionary(), nil); err != nil {
+		if err := tx.Insert(ctx, dictionaryTable, l.dictionary()); err != nil {
 			return err
 		}
 		if found {
@@ -118,8 +118,9 @@ type applied struct {
 
 // apply lets a batch take effect: data and position in one transaction. at is
 // how far the caller takes the warehouse to be, lacking of which entities
-// versions may be missing; nil: of all.
-func (t *tables) apply(ctx context.Context, at progress, batch []*change, from source, lacking map[entityKey]bool) (done applied, err error) {
+// versions may be missing; nil: of all. careful looks whether an entity is there
+// that a message makes.
+func (t *tables) apply(ctx context.Context, at progress, batch []*change, from source, lacking map[entityKey]bool, careful bool) (done applied, err error) {
 	err = t.db.Update(ctx, func(tx sqldb.Tx) error {
 		p, _, err := readProgress(ctx, tx)
 		if err != nil {
@@ -129,6 +130,7 @@ func (t *tables) apply(ctx context.Context, at progress, batch []*change, from s
 			return errMoved
 		}
 		f := newFold(t.layout, t.zone, casm.TimeOf(t.now()), lacking)
+		f.passed = p.position.Transaction
 		var due []*change
 		if from == again {
 			due, err = p.missing(ctx, tx, batch)
@@ -138,7 +140,7 @@ func (t *tables) apply(ctx context.Context, at progress, batch []*change, from s
 		if err != nil {
 			return err
 		}
-		if err := f.load(ctx, tx, f.needs(due)); err != nil {
+		if err := f.load(ctx, tx, f.needs(due, careful || from == again)); err != nil {
 			return err
 		}
 		for _, c := range due {

@@ -21,6 +21,9 @@ type fold struct {
 	// lacking are the entities of which versions may be missing: what the feed
 	// does not have either is noted, not refused. nil: all.
 	lacking map[entityKey]bool
+	// passed is the transaction that the warehouse had reached: those behind it
+	// are new to it.
+	passed int64
 
 	known map[entityKey]*facts
 
@@ -100,7 +103,9 @@ func (e *gapError) Error() string {
 }
 
 // needs lists the entities that must be known before the changes are applied.
-func (f *fold) needs(changes []*change) map[casm.Kind][][]sqldb.Value {
+// Unless it is to be careful, a first version is taken to be of an entity that
+// is not there; if it is, the database refuses it.
+func (f *fold) needs(changes []*change, careful bool) map[casm.Kind][][]sqldb.Value {
 	seen := map[entityKey]bool{}
 	out := map[casm.Kind][][]sqldb.Value{}
 	need := func(k entityKey) {
@@ -113,11 +118,15 @@ func (f *fold) needs(changes []*change) map[casm.Kind][][]sqldb.Value {
 		if c.err != nil {
 			continue
 		}
-		need(entityKey{c.kind, c.refID})
 		if c.version == 1 || c.kind == casm.KindBalance {
 			for _, k := range parents(c.entity) {
 				need(k)
 			}
+		}
+		if key := (entityKey{c.kind, c.refID}); c.version > 1 || c.threshold > 0 || careful {
+			need(key)
+		} else {
+			seen[key] = true
 		}
 	}
 	return out

@@ -1,8 +1,12 @@
 package warehouse_test
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
+	"casm"
 	"casm/internal/testkit"
 	"casm/warehouse"
 	"casm/warehouse/sqldb"
@@ -81,4 +85,66 @@ func TestPostgresSelect(t *testing.T) {
 		}
 	}
 	wantEqual(t, w)
+}
+
+// TestRefusedByTheDatabase: a message that the database does not take is set
+// aside alone, out of a batch of many.
+func TestRefusedByTheDatabase(t *testing.T) {
+	l := newLedger(32)
+	l.grow(60)
+	l.begin("createCustomer")
+	c := &casm.Customer{}
+	c.State, c.CustomName = casm.State{State: casm.Active, StateReason: "x"}, "a\x00b" // no text of PostgreSQL's
+	l.put(c, "created")
+	l.commit()
+	l.grow(60)
+	p := postgres(t)
+	w := open(t, warehouse.Options{Place: p, Feed: l})
+	catchUp(t, w)
+	got := query(t, p, "SELECT ref_id, version FROM dead_letter")
+	if len(got) != 1 || got[0] != c.RefID.String()+"|1" {
+		t.Errorf("dead letters are %q", got)
+	}
+	if s := w.Status(); s.Position != l.entries[len(l.entries)-1].Position || s.DeadLetters != 1 {
+		t.Errorf("the status is %+v", s)
+	}
+	r := reconcile(t, w)
+	if want := "Customer: the journal has"; len(r.Differences) != 2 || !strings.HasPrefix(r.Differences[0], want) {
+		t.Errorf("the reconciliation finds %q", r.Differences)
+	}
+}
+
+// TestDatabaseAway: while the database cannot be reached nothing is lost, nor
+// set aside.
+func TestDatabaseAway(t *testing.T) {
+	server, err := testkit.StartPostgres()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	p, err := sqldb.NewPostgres(server.Database(t, "template1"), logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLedger(33)
+	b := newBus(t, l)
+	l.grow(30)
+	b.publish(nil)
+	w := open(t, warehouse.Options{Place: p, Feed: l, Subscribe: b.subscribe, Logger: slog.New(slog.DiscardHandler)})
+	run(t, w)
+	reached(t, w, l)
+	for range 3 {
+		if err := server.Crash(); err != nil { // which also loses what was committed a moment ago
+			t.Fatal(err)
+		}
+		l.grow(30)
+		b.publish(nil)
+		time.Sleep(100 * time.Millisecond)
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		reached(t, w, l)
+	}
+	wantEqual(t, w)
+	wantSame(t, "after the database was away", dump(t, p), reference(t, l))
 }

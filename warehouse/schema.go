@@ -18,9 +18,9 @@ type entityTable struct {
 	past    *sqldb.Table
 	facts   string // the statement that finds what is known of entities
 	archive string // the statement that copies present rows to the former ones
-	// insert, replace and insertPast are those of the tables; update leaves
-	// the indexed columns alone, which spares their indexes.
-	insert, replace, update, insertPast string
+	// replace and update are of the present rows; update leaves the indexed
+	// columns alone, which spares their indexes.
+	replace, update string
 
 	indexed    []int // the columns with an index of their own
 	order      []int // the columns that row_hash is of
@@ -62,7 +62,7 @@ func newEntityTable(kind casm.Kind, o *casm.Object) *entityTable {
 	}
 	columns = append(columns, fixedColumns...)
 	t.current = &sqldb.Table{
-		Name: name, Doc: "The present version of each " + kind.String() + ".", Columns: columns, Key: 1, Clustered: true,
+		Name: name, Doc: "The present version of each " + kind.String() + ".", Columns: columns, Key: 1, Clustered: true, Changing: true,
 	}
 	var own []string
 	for _, c := range indexed {
@@ -81,7 +81,7 @@ func newEntityTable(kind casm.Kind, o *casm.Object) *entityTable {
 		Columns: append(slices.Clone(columns), validTo), Key: 2,
 	}
 	t.order = t.hashOrder()
-	t.insert, t.replace, t.update, t.insertPast = t.current.Insert(), t.current.Update(nil), t.current.Update(own), t.past.Insert()
+	t.replace, t.update = t.current.Update(nil), t.current.Update(own)
 	t.attributes = slices.IndexFunc(columns, func(c sqldb.Column) bool { return c.Name == "custom_attributes" })
 	t.facts = "SELECT " + strings.Join(t.factColumns(), ", ") + " FROM {rows} JOIN " + name + " t ON t.ref_id = v.ref_id"
 	t.archive = "INSERT INTO " + t.past.Name + " (" + t.past.Names("") + ") SELECT " + t.current.Names("t.") +
@@ -152,7 +152,7 @@ var (
 		},
 	}
 	progressTable = &sqldb.Table{
-		Name: "progress", Doc: "How far the warehouse is: one row.", Key: 1,
+		Name: "progress", Doc: "How far the warehouse is: one row.", Key: 1, Changing: true,
 		Columns: []sqldb.Column{
 			{Name: "id", Type: sqldb.Integer, Doc: "1."},
 			{Name: "instance", Type: sqldb.Text, Doc: "Names this warehouse among the stream's subscribers."},
@@ -196,7 +196,7 @@ var (
 	}
 
 	countTable = &sqldb.Table{
-		Name: "metric_count", Doc: "How many entities there are, by a metric and its key.", Key: 3, Clustered: true,
+		Name: "metric_count", Doc: "How many entities there are, by a metric and its key.", Key: 3, Changing: true, Clustered: true,
 		Columns: []sqldb.Column{
 			{Name: "metric", Type: sqldb.Text, Doc: "The metric, such as customersByState."},
 			{Name: "key", Type: sqldb.Text, Doc: "The state, segment or offer; empty of those without."},
@@ -205,18 +205,18 @@ var (
 		},
 	}
 	balanceTable = &sqldb.Table{
-		Name: "metric_balance", Doc: "What balances hold together.", Key: 4, Clustered: true,
+		Name: "metric_balance", Doc: "What balances hold together.", Key: 4, Changing: true, Clustered: true,
 		Columns: append(append(slices.Clone(balanceKey), testColumn),
 			sqldb.Column{Name: "count", Type: sqldb.Integer, Doc: "How many balances."},
 			sqldb.Column{Name: "granted", Type: sqldb.Number, Doc: "What was granted."},
 			sqldb.Column{Name: "actual", Type: sqldb.Number, Doc: "What is left."}),
 	}
 	dayTable = &sqldb.Table{
-		Name: "metric_day", Doc: "Events by day and type.", Key: 3, Clustered: true,
+		Name: "metric_day", Doc: "Events by day and type.", Key: 3, Changing: true, Clustered: true,
 		Columns: append([]sqldb.Column{dateColumn, typeColumn, testColumn}, dayColumns...),
 	}
 	factTable = &sqldb.Table{
-		Name: "daily_fact", Doc: "Events by day, type, segment, offer and account type, test entities too.", Key: 6, Clustered: true,
+		Name: "daily_fact", Doc: "Events by day, type, segment, offer and account type, test entities too.", Key: 6, Changing: true, Clustered: true,
 		Columns: append([]sqldb.Column{
 			dateColumn, typeColumn,
 			{Name: "segment", Type: sqldb.Text, Doc: "Code of the segment; empty: none."},
@@ -226,7 +226,7 @@ var (
 		}, dayColumns...),
 	}
 	balanceFactTable = &sqldb.Table{
-		Name: "daily_balance_fact", Doc: "What balances were granted and used of, by day, test entities too.", Key: 6, Clustered: true,
+		Name: "daily_balance_fact", Doc: "What balances were granted and used of, by day, test entities too.", Key: 6, Changing: true, Clustered: true,
 		Columns: append(append(append([]sqldb.Column{dateColumn}, balanceKey...),
 			sqldb.Column{Name: "offer", Type: sqldb.Text, Doc: "Code of the offer of the subscription."}, testColumn),
 			sqldb.Column{Name: "created", Type: sqldb.Integer, Doc: "How many balances were made."},

@@ -52,8 +52,10 @@ func (w *Warehouse) takeInto(ctx context.Context, t *tables, at progress, batch 
 // takeHalves is one attempt. A batch that the database refuses is halved until
 // the message at fault stands alone and is set aside.
 func (w *Warehouse) takeHalves(ctx context.Context, t *tables, at progress, batch []*change, from source, present bool, lacking map[entityKey]bool) (progress, error) {
-	done, err := t.apply(ctx, at, batch, from, lacking)
-	_, gap := errors.AsType[*gapError](err)
+	done, err := t.apply(ctx, at, batch, from, lacking, false)
+	if refused(ctx, err) {
+		done, err = t.apply(ctx, at, batch, from, lacking, true)
+	}
 	switch {
 	case err == nil:
 		if present {
@@ -64,7 +66,7 @@ func (w *Warehouse) takeHalves(ctx context.Context, t *tables, at progress, batc
 			w.log.Error("messages could not be processed and were set aside", "count", done.dead, "up to", done.position)
 		}
 		return done.progress, nil
-	case ctx.Err() != nil || gap || errors.Is(err, sqldb.ErrUnavailable) || errors.Is(err, errGap) || errors.Is(err, errEpoch) || errors.Is(err, errMoved):
+	case !refused(ctx, err):
 		return at, err
 	case len(batch) == 1 && batch[0].err != nil:
 		return at, fmt.Errorf("set aside %s: %w", batch[0].place(), err)
@@ -77,6 +79,15 @@ func (w *Warehouse) takeHalves(ctx context.Context, t *tables, at progress, batc
 		return at, err
 	}
 	return w.takeHalves(ctx, t, at, batch[half:], from, present, lacking)
+}
+
+// refused reports whether an error is the database's refusal of what was written.
+func refused(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	_, gap := errors.AsType[*gapError](err)
+	return !gap && !errors.Is(err, sqldb.ErrUnavailable) && !errors.Is(err, errGap) && !errors.Is(err, errEpoch) && !errors.Is(err, errMoved)
 }
 
 // readAgain reads from the feed what was passed behind a transaction, and lets
@@ -116,7 +127,7 @@ var errEnough = errors.New("enough was read")
 const lastOrdinal = 1 << 40
 
 // feedPage is how many messages are read from the feed at once.
-const feedPage = 1000
+const feedPage = 2000
 
 // page is a page of the feed that was read.
 type page struct {

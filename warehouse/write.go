@@ -15,9 +15,12 @@ import (
 
 // The columns of rows that statements take.
 var (
-	idRows   = []sqldb.Column{{Name: "ref_id", Type: sqldb.ID}}
-	endRows  = []sqldb.Column{{Name: "ref_id", Type: sqldb.ID}, {Name: "valid_to", Type: sqldb.Time}}
-	ownRows  = attributeTable.Columns[:2]
+	idRows  = []sqldb.Column{{Name: "ref_id", Type: sqldb.ID}}
+	endRows = []sqldb.Column{{Name: "ref_id", Type: sqldb.ID}, {Name: "valid_to", Type: sqldb.Time}}
+	ownRows = attributeTable.Columns[:2]
+	// addMessages is for transactions whose first messages came before.
+	addMessages = transactionTable.Insert() + ` WHERE true ON CONFLICT (position) DO UPDATE
+		SET messages = business_transaction.messages + excluded.messages`
 	dropRows = "DELETE FROM custom_attribute WHERE (type, ref_id) IN (SELECT v.type, v.ref_id FROM {rows})"
 )
 
@@ -50,18 +53,23 @@ func (f *fold) write(ctx context.Context, tx sqldb.Tx) error {
 	if err := f.writeAttributes(ctx, tx); err != nil {
 		return fmt.Errorf("attributes: %w", err)
 	}
-	transactions := make([][]sqldb.Value, len(f.order))
-	for i, position := range f.order {
+	var added, begun [][]sqldb.Value
+	for _, position := range f.order {
 		t := f.transactions[position]
 		t.row[len(t.row)-1] = sqldb.Int(t.messages)
-		transactions[i] = t.row
+		if position > f.passed {
+			added = append(added, t.row)
+		} else {
+			begun = append(begun, t.row)
+		}
 	}
-	err := tx.Many(ctx, transactionTable.Insert()+` WHERE true ON CONFLICT (position) DO UPDATE
-		SET messages = business_transaction.messages + excluded.messages`, transactionTable.Columns, transactions, nil)
-	if err != nil {
+	if err := tx.Insert(ctx, transactionTable, added); err != nil {
 		return fmt.Errorf("transactions: %w", err)
 	}
-	if err := tx.Many(ctx, messageTable.Insert(), messageTable.Columns, f.messages, nil); err != nil {
+	if err := tx.Many(ctx, addMessages, transactionTable.Columns, begun, nil); err != nil {
+		return fmt.Errorf("transactions: %w", err)
+	}
+	if err := tx.Insert(ctx, messageTable, f.messages); err != nil {
 		return fmt.Errorf("messages: %w", err)
 	}
 	if err := tx.Many(ctx, deadTable.Upsert(), deadTable.Columns, f.dead, nil); err != nil {
@@ -79,7 +87,7 @@ func (f *fold) writeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) error
 	if err := tx.Many(ctx, t.archive, endRows, f.archived[kind], nil); err != nil {
 		return err
 	}
-	if err := tx.Many(ctx, t.insertPast, t.past.Columns, f.past[kind], nil); err != nil {
+	if err := tx.Insert(ctx, t.past, f.past[kind]); err != nil {
 		return err
 	}
 	var added, moved, changed [][]sqldb.Value
@@ -94,7 +102,7 @@ func (f *fold) writeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) error
 			changed = append(changed, e.row)
 		}
 	}
-	if err := tx.Many(ctx, t.insert, t.current.Columns, added, nil); err != nil {
+	if err := tx.Insert(ctx, t.current, added); err != nil {
 		return err
 	}
 	if err := tx.Many(ctx, t.replace, t.current.Columns, moved, nil); err != nil {
@@ -125,7 +133,7 @@ func (f *fold) writeAttributes(ctx context.Context, tx sqldb.Tx) error {
 	if err := tx.Many(ctx, dropRows, ownRows, drop, nil); err != nil {
 		return err
 	}
-	return tx.Many(ctx, attributeTable.Insert(), attributeTable.Columns, add, nil)
+	return tx.Insert(ctx, attributeTable, add)
 }
 
 func (f *fold) writeMetrics(ctx context.Context, tx sqldb.Tx) error {

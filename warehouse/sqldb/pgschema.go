@@ -100,7 +100,11 @@ func (t pgTx) defineTable(ctx context.Context, table *Table, have map[string]boo
 		if table.Key > 0 {
 			columns = append(columns, "PRIMARY KEY ("+names(table.Columns[:table.Key], "")+")")
 		}
-		all = append(all, fmt.Sprintf("CREATE TABLE %s (%s)", table.Name, strings.Join(columns, ", ")),
+		storage := ""
+		if table.Changing { // a new version in the same page needs no new entries in the indexes
+			storage = " WITH (fillfactor = 85)"
+		}
+		all = append(all, fmt.Sprintf("CREATE TABLE %s (%s)%s", table.Name, strings.Join(columns, ", "), storage),
 			fmt.Sprintf("COMMENT ON TABLE %s IS %s", table.Name, quote(table.Doc)))
 	}
 	for _, c := range table.Columns {

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -249,6 +250,50 @@ func (t pgTx) Query(ctx context.Context, sql string, args []Value, each func([]V
 // Exec implements Tx.
 func (t pgTx) Exec(ctx context.Context, sql string, args ...Value) error {
 	return t.Query(ctx, sql, args, nil)
+}
+
+// Insert implements Tx: with COPY, which costs the server least.
+func (t pgTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var b []byte
+	for _, row := range rows {
+		for i, v := range row {
+			if i > 0 {
+				b = append(b, '\t')
+			}
+			b = appendCopy(b, v)
+		}
+		b = append(b, '\n')
+	}
+	_, err := t.tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(b), "COPY "+table.Name+" ("+table.Names("")+") FROM STDIN")
+	return err
+}
+
+// appendCopy appends a value in the text form of COPY.
+func appendCopy(b []byte, v Value) []byte {
+	if v.IsNull() {
+		return append(b, `\N`...)
+	}
+	if v.kind != kindText || !strings.ContainsAny(v.s, "\\\t\n\r") {
+		return v.AppendText(b)
+	}
+	for _, c := range []byte(v.s) {
+		switch c {
+		case '\\':
+			b = append(b, `\\`...)
+		case '\t':
+			b = append(b, `\t`...)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\r':
+			b = append(b, `\r`...)
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
 }
 
 // Many implements Reader: the statement runs once for all rows.

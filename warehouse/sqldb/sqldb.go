@@ -52,6 +52,8 @@ type Table struct {
 	Key int
 	// Clustered: rows are small, or stand in the order of their key.
 	Clustered bool
+	// Changing: rows change often, so room is kept for their new versions.
+	Changing bool
 	// Indexes are lists of columns.
 	Indexes [][]string
 }
@@ -156,6 +158,8 @@ type Reader interface {
 type Tx interface {
 	Reader
 	Exec(ctx context.Context, sql string, args ...Value) error
+	// Insert adds rows to a table.
+	Insert(ctx context.Context, t *Table, rows [][]Value) error
 }
 
 // DB is an open database.

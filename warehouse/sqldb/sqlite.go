@@ -328,6 +328,11 @@ func (t sqliteTx) Exec(ctx context.Context, sql string, args ...Value) error {
 	return t.Query(ctx, sql, args, nil)
 }
 
+// Insert implements Tx.
+func (t sqliteTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
+	return t.Many(ctx, table.Insert(), table.Columns, rows, nil)
+}
+
 // Many implements Reader: the statement runs once for each row.
 func (t sqliteTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
 	if len(rows) == 0 {

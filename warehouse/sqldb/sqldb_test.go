@@ -1,0 +1,260 @@
+package sqldb_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"casm/internal/testkit"
+	"casm/warehouse/sqldb"
+
+	"github.com/google/go-cmp/cmp"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.CleanUp()
+	os.Exit(code)
+}
+
+// places are one of each kind.
+func places(t *testing.T) map[string]sqldb.Place {
+	postgres, err := sqldb.NewPostgres(testkit.Database(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]sqldb.Place{"SQLite": sqldb.SQLite{Path: filepath.Join(t.TempDir(), "x.db")}, "PostgreSQL": postgres}
+}
+
+var table = &sqldb.Table{
+	Name: "thing", Doc: "It's a thing.", Key: 1,
+	Columns: []sqldb.Column{
+		{Name: "id", Type: sqldb.ID, Doc: "Which."},
+		{Name: "word", Type: sqldb.Text},
+		{Name: "n", Type: sqldb.Integer},
+		{Name: "yes", Type: sqldb.Boolean},
+		{Name: "at", Type: sqldb.Time},
+		{Name: "day", Type: sqldb.Date},
+		{Name: "doc", Type: sqldb.JSON},
+		{Name: "big", Type: sqldb.Number},
+	},
+	Indexes: [][]string{{"word", "n"}},
+}
+
+func row(id string, values ...sqldb.Value) []sqldb.Value {
+	return append([]sqldb.Value{sqldb.Str("00000000-0000-7000-8000-0000000000" + id)}, values...)
+}
+
+var rows = [][]sqldb.Value{
+	row("01", sqldb.Str("tab\t line\n back\\slash \\N \r ü\u2028"), sqldb.Int(-1<<63), sqldb.Bool(true), sqldb.Str("2026-01-02T03:04:05.000006Z"),
+		sqldb.Str("2026-01-02"), sqldb.Str(`{"b": 1, "a":"\\\t"}`), sqldb.Int(7)),
+	row("02", sqldb.Str(""), sqldb.Int(1<<63-1), sqldb.Bool(false), sqldb.Str("2199-12-31T23:59:59.000000Z"), sqldb.Str("1970-01-01"), sqldb.Str(`[]`),
+		sqldb.Str("123456789012345678901234567890")),
+	row("03", sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null),
+}
+
+func all(t *testing.T, db sqldb.DB, of string) (out [][]string) {
+	t.Helper()
+	err := db.View(t.Context(), func(r sqldb.Reader) error {
+		return r.Query(t.Context(), "SELECT "+table.Names("")+" FROM "+of+" ORDER BY id", nil, func(row []sqldb.Value) error {
+			out = append(out, texts(row))
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func texts(row []sqldb.Value) (out []string) {
+	for _, v := range row {
+		if v.IsNull() {
+			out = append(out, "NULL")
+		} else {
+			out = append(out, v.Text())
+		}
+	}
+	return out
+}
+
+// TestValues: what is written, in whichever way, is read back exactly.
+func TestValues(t *testing.T) {
+	var want [][]string
+	for _, r := range rows {
+		want = append(want, texts(r))
+	}
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			db, err := place.Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			for range 2 { // the second time it is there
+				if err := db.Define(t.Context(), sqldb.Schema{Tables: []*sqldb.Table{table}, Views: []sqldb.View{{Name: "things", Select: "SELECT * FROM thing"}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ways := map[string]func(sqldb.Tx) error{
+				"insert": func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) },
+				"many":   func(tx sqldb.Tx) error { return tx.Many(t.Context(), table.Insert(), table.Columns, rows, nil) },
+				"upsert": func(tx sqldb.Tx) error {
+					empty := [][]sqldb.Value{append(row("01"), rows[2][1:]...)}
+					if err := tx.Insert(t.Context(), table, empty); err != nil {
+						return err
+					}
+					return tx.Many(t.Context(), table.Upsert(), table.Columns, rows, nil)
+				},
+				"update": func(tx sqldb.Tx) error {
+					var empty [][]sqldb.Value
+					for _, r := range rows {
+						empty = append(empty, append([]sqldb.Value{r[0]}, rows[2][1:]...))
+					}
+					if err := tx.Insert(t.Context(), table, empty); err != nil {
+						return err
+					}
+					return tx.Many(t.Context(), table.Update(nil), table.Columns, rows, nil)
+				},
+			}
+			for way, write := range ways {
+				err := db.Update(t.Context(), func(tx sqldb.Tx) error {
+					if err := tx.Exec(t.Context(), "DELETE FROM thing"); err != nil {
+						return err
+					}
+					return write(tx)
+				})
+				if err != nil {
+					t.Fatalf("%s: %v", way, err)
+				}
+				if d := cmp.Diff(want, all(t, db, "things")); d != "" {
+					t.Errorf("%s (-want +got):\n%s", way, d)
+				}
+			}
+			// What fails leaves nothing.
+			boom := errors.New("boom")
+			err = db.Update(t.Context(), func(tx sqldb.Tx) error {
+				return errors.Join(tx.Exec(t.Context(), "DELETE FROM thing"), boom)
+			})
+			if !errors.Is(err, boom) || errors.Is(err, sqldb.ErrUnavailable) {
+				t.Errorf("the error is %v", err)
+			}
+			if d := cmp.Diff(want, all(t, db, "things")); d != "" {
+				t.Errorf("rolled back (-want +got):\n%s", d)
+			}
+			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) })
+			if err == nil || errors.Is(err, sqldb.ErrUnavailable) {
+				t.Errorf("the error of a key that is there is %v", err)
+			}
+		})
+	}
+}
+
+// TestSwitch: the next database takes the place of the present one.
+func TestSwitch(t *testing.T) {
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			write := func(db sqldb.DB, rows [][]sqldb.Value) {
+				t.Helper()
+				if err := db.Define(t.Context(), sqldb.Schema{Tables: []*sqldb.Table{table}, Views: []sqldb.View{{Name: "things", Select: "SELECT * FROM thing"}}}); err != nil {
+					t.Fatal(err)
+				}
+				if err := db.Update(t.Context(), func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) }); err != nil {
+					t.Fatal(err)
+				}
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			present, err := place.Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(present, rows[:1])
+			for n := 2; n <= 3; n++ {
+				unfinished, err := place.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(unfinished, rows[:1])
+				next, err := place.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(next, rows[:n])
+				if err := place.Switch(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if present, err = place.Open(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if got := all(t, present, "things"); len(got) != n {
+					t.Errorf("%d rows are there, want %d", len(got), n)
+				}
+				if err := present.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestLead(t *testing.T) {
+	for name, place := range places(t) {
+		if name == "SQLite" {
+			continue // its lock is the caller's
+		}
+		release, ok, err := place.Lead(t.Context())
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if _, ok, err := place.Lead(t.Context()); err != nil || ok {
+			t.Errorf("a second one leads: %t %v", ok, err)
+		}
+		if err := release(); err != nil {
+			t.Fatal(err)
+		}
+		release, ok, err = place.Lead(t.Context())
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		_ = release()
+	}
+}
+
+// TestForeignFile: another application's database is left alone.
+func TestForeignFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "theirs.db")
+	c, err := sqlite.OpenConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlitex.ExecuteScript(c, "CREATE TABLE theirs (x)", nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	if _, err := (sqldb.SQLite{Path: path}).Open(t.Context()); err == nil || !strings.Contains(err.Error(), "another application's") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestPasswordIsNotTold: an address that cannot be read is not shown.
+func TestPasswordIsNotTold(t *testing.T) {
+	for _, url := range []string{"postgres://me:geheim@host:notaport/x", "postgres://me:geheim@%zz/x"} {
+		if _, err := sqldb.NewPostgres(url, nil); err == nil || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	p, err := sqldb.NewPostgres("postgres://me:geheim@127.0.0.1:1/x?connect_timeout=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Open(t.Context())
+	if !errors.Is(err, sqldb.ErrUnavailable) || strings.Contains(err.Error()+p.String(), "geheim") {
+		t.Errorf("%v, %s", err, p)
+	}
+}
