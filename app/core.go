@@ -18,6 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// committers is how many commits a server has under way on a database: while
+// one waits for the disk there, the other is decided here.
+const committers = 2
+
 // core is what works on a data folder: lock, store and engine.
 type core struct {
 	lock   *flock.Flock
@@ -47,7 +51,8 @@ func (c *core) start(ctx context.Context, data Data, o engine.Options) (err erro
 		c.store, err = sqlite.Open(ctx, filepath.Join(data.Data, storeFile), sqlite.Options{})
 		o.Exclusive = true // the folder is locked
 	} else if err = postgres.Migrate(ctx, data.Database); err == nil {
-		c.store, err = postgres.Open(ctx, data.Database, postgres.Options{Logger: o.Logger})
+		o.Committers = committers
+		c.store, err = postgres.Open(ctx, data.Database, postgres.Options{Logger: o.Logger, Committers: committers + 2})
 	}
 	if err != nil {
 		return err

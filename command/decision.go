@@ -21,6 +21,9 @@ type Env struct {
 	NewID func() uuid.UUID
 	// TransactionID is that of the business transaction to be.
 	TransactionID uuid.UUID
+	// MaxBelow is how many entities below the one it names a command may look
+	// at; beyond, it ends with Decision.TooFar. 0: as many as the rules allow.
+	MaxBelow int
 }
 
 // Change is a new version of one entity.
@@ -47,6 +50,8 @@ const (
 // Decision collects what a command changes, or what is wrong with it.
 type Decision struct {
 	Env
+	// TooFar: the command looks at more than Env.MaxBelow; nothing it decided counts.
+	TooFar bool
 	// Violations is what is wrong; when it is not empty nothing changes.
 	Violations casm.Violations
 

@@ -98,7 +98,7 @@ func managedOperations(kind casm.Kind, noun, path, article string) []*Operation 
 		newOperation("confirm"+noun+"State", path+"/state/confirm", "Makes a planned state change of "+article+" firm, or moves it.",
 			named(kind)+`}`, kind, shape{subject: kind, args: confirmArgs{}}, confirmState),
 		newOperation("cancel"+noun+"State", path+"/state/cancel", "Drops a planned state change of "+article+".",
-			named(kind)+`}`, kind, shape{subject: kind}, cancelState),
+			named(kind)+`}`, kind, shape{subject: kind, args: cancelArgs{}}, cancelState),
 	}
 	if kind != casm.KindOfferSubscription {
 		segment := member + "Segment"

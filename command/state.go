@@ -138,14 +138,17 @@ func (d *Decision) enter(r *Record, s casm.State) {
 // below calls fn for everything below the entity that has a life cycle and is
 // not deactivated, from the top down.
 func (d *Decision) below(r *Record, fn func(*Record)) {
-	seen := 0
+	seen, most := 0, maxCascade
+	if d.MaxBelow > 0 {
+		most = min(most, d.MaxBelow)
+	}
 	var walk func(of uuid.UUID)
 	walk = func(of uuid.UUID) {
 		for _, kind := range []casm.Kind{casm.KindAccount, casm.KindSubscriber, casm.KindOfferSubscription} {
 			for _, child := range d.layer.Children(of, kind) {
 				id := child.ID()
 				if !child.Deactivated() { // what is below a deactivated one need not be
-					if seen++; seen > maxCascade {
+					if seen++; seen > most {
 						return
 					}
 					fn(child)
@@ -157,7 +160,10 @@ func (d *Decision) below(r *Record, fn func(*Record)) {
 		}
 	}
 	walk(r.ID())
-	if seen > maxCascade {
+	switch {
+	case seen > most && most < maxCascade:
+		d.TooFar = true
+	case seen > most:
 		d.refuse(casm.TooMany, "/subordinateUpdated", "more than %d entities stand below; change them in parts", maxCascade)
 	}
 }
@@ -187,6 +193,20 @@ func confirmState(d *Decision, in *Input) *Record {
 	}
 	d.samePlan(r, plan.TransactionID, confirm)
 	return d.get(r.Kind(), r.ID())
+}
+
+type cancelArgs struct{}
+
+// ReachesBelow reports whether the command may change what is below the entity
+// that it names (contract rule 21).
+func (in *Input) ReachesBelow() bool {
+	switch a := in.args.(type) {
+	case *stateArgs:
+		return a.SubordinateUpdated
+	case *confirmArgs, *cancelArgs:
+		return true
+	}
+	return false
 }
 
 // cancelState drops a plan (contract rule 19).

@@ -24,6 +24,11 @@ type Options struct {
 	Exclusive bool
 	// Zone is the installation's time zone; nil is UTC.
 	Zone *time.Location
+	// Committers is how many commits of what clients wait for are under way at
+	// once; 0: one, for a store that commits one after another. With more, what
+	// is held by others, and what reaches far, is committed beside them, by two
+	// more.
+	Committers int
 	// BatchLimit is how many operations one commit takes; 0: 256.
 	BatchLimit int
 	// RequestRetention is how long a requestId is kept (contract rule 1); 0: 30 days.

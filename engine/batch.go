@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
@@ -111,6 +112,7 @@ type batch struct {
 	done   map[store.ClaimKey]*made // requests that took effect in this batch
 	now    casm.Time
 	dry    bool // nothing is written
+	reach  int  // how many entities below others the commands may still touch; 0: any number
 }
 
 // made is a transaction of this batch with its answer.
@@ -138,8 +140,7 @@ func (b *batch) tick() casm.Time {
 	if b.dry {
 		return b.now
 	}
-	b.now = max(b.now, b.e.lastTime+1)
-	b.e.lastTime = b.now
+	b.now = b.e.nextTime(b.now)
 	return b.now
 }
 
@@ -181,7 +182,9 @@ func (b *batch) run(j *job) outcome {
 		now := b.tick()
 		view := b.view(b.layer, now, &b.write)
 		var result *decided
-		if result, out.errs[n] = b.decide(j, s, view, now, newID()); out.errs[n] == nil {
+		if result, out.errs[n] = b.decide(j, s, view, now, newID()); errors.Is(out.errs[n], errFar) {
+			return outcome{err: errFar}
+		} else if out.errs[n] == nil {
 			b.layer.Merge(result.changes)
 			b.write.add(result)
 			out.answers[n] = result.answer
@@ -216,7 +219,10 @@ func (b *batch) runAtomic(j *job) outcome {
 	var results []*decided
 	for n, s := range j.steps {
 		result, err := b.decide(j, s, layer, now, transactionID)
-		if err != nil {
+		switch {
+		case errors.Is(err, errFar):
+			return outcome{err: err}
+		case err != nil:
 			return outcome{errs: []error{err}}
 		}
 		layer.Merge(result.changes)
@@ -313,9 +319,12 @@ func (b *batch) decide(j *job, s *step, view command.View, now casm.Time, transa
 		}
 	}
 	env := b.env(now, transactionID)
-	env.View = view
+	env.View, env.MaxBelow = view, b.reach
 	d := command.NewDecision(env)
 	payload := s.in.Decide(d)
+	if d.TooFar {
+		return nil, errFar
+	}
 	if len(d.Violations) > 0 {
 		return nil, prefixed(s.pointer, d.Violations)
 	}
@@ -328,6 +337,9 @@ func (b *batch) decide(j *job, s *step, view command.View, now casm.Time, transa
 	}}
 	if err := result.encode(); err != nil {
 		return nil, err
+	}
+	if b.reach > 0 {
+		b.reach = max(b.reach-len(result.changes)+1, 1)
 	}
 	return result, b.buildAnswer(j, s, d, payload, result)
 }

@@ -23,7 +23,10 @@ type Engine struct {
 	requestRetention       time.Duration
 	exclusive              bool
 
+	lanes    []*lane
 	queue    chan *job // what clients wait for
+	aside    chan *job // what others hold; nil with one committer
+	far      chan *job // what reaches far; nil with one committer
 	dueQueue chan *job // what the due worker asks for
 	waiting  atomic.Int64
 
@@ -34,7 +37,7 @@ type Engine struct {
 	senders  sync.WaitGroup // jobs being put into the queue
 
 	config   atomic.Pointer[casm.Snapshot]
-	lastTime casm.Time // of the last command; the committer's own
+	lastTime atomic.Int64 // casm.Time of the last command
 
 	committedMu sync.Mutex
 	committed   chan struct{}
@@ -73,8 +76,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if e.requestRetention <= 0 {
 		e.requestRetention = DefaultRequestRetention
 	}
-	e.queue = make(chan *job, e.queueLimit)
-	e.dueQueue = make(chan *job, 1)
+	e.makeLanes(max(o.Committers, 1))
 	e.metrics = newMetrics(o.Metrics, e)
 	if _, err := e.Config(ctx); err != nil {
 		return nil, err
@@ -82,11 +84,13 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return e, e.addBuiltin(ctx)
 }
 
-// Start lets the committer and the worker for due changes run.
+// Start lets the committers and the worker for due changes run.
 func (e *Engine) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop = cancel
-	e.stopped.Go(func() { e.commitLoop(ctx) })
+	for _, l := range e.lanes {
+		e.stopped.Go(func() { e.commitLoop(ctx, l) })
+	}
 	e.stopped.Go(func() { e.dueLoop(ctx) })
 	e.stopped.Go(func() { e.forgetLoop(ctx) })
 }
@@ -112,6 +116,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	}
 	e.stop()
 	e.stopped.Wait()
+	e.refuseLeft()
 	return err
 }
 
@@ -148,7 +153,7 @@ func (e *Engine) enqueue(j *job) error {
 		return ErrOverloaded
 	}
 	select {
-	case e.queue <- j:
+	case e.queueOf(j) <- j:
 		return nil
 	default:
 		e.waiting.Add(-size)
@@ -254,13 +259,16 @@ func (e *Engine) snapshot(ctx context.Context, r store.Reader, version int64) (*
 		items[c.Path] = append(items[c.Path], item)
 	}
 	s := casm.NewSnapshot(version, items)
+	e.know(s)
+	return s, nil
+}
+
+// know keeps the configuration at hand, unless a later one is.
+func (e *Engine) know(s *casm.Snapshot) {
 	for {
 		old := e.config.Load()
-		if old != nil && old.Version >= version {
-			return s, nil
-		}
-		if e.config.CompareAndSwap(old, s) {
-			return s, nil
+		if old != nil && old.Version >= s.Version || e.config.CompareAndSwap(old, s) {
+			return
 		}
 	}
 }
@@ -281,63 +289,6 @@ func (e *Engine) Config(ctx context.Context) (s *casm.Snapshot, err error) {
 	return s, err
 }
 
-// commitLoop takes what waits and commits it, as long as ctx lives; then it
-// refuses what is left.
-func (e *Engine) commitLoop(ctx context.Context) {
-	for {
-		jobs := e.gather(ctx)
-		if jobs == nil {
-			break
-		}
-		e.commit(ctx, jobs)
-	}
-	for {
-		select {
-		case j := <-e.queue:
-			e.finish(j, outcome{err: ErrOverloaded})
-		case j := <-e.dueQueue:
-			e.finish(j, outcome{err: ErrOverloaded})
-		default:
-			return
-		}
-	}
-}
-
-// gather waits for a job and takes all that waits beside it, up to the batch
-// limit. A lone one is taken at once: there is no timer. Due changes go along
-// in jobs of at most a quarter of a batch, one at a time.
-func (e *Engine) gather(ctx context.Context) []*job {
-	if ctx.Err() != nil { // what waits is refused, not taken by chance
-		return nil
-	}
-	var jobs []*job
-	select {
-	case j := <-e.queue:
-		jobs = append(jobs, j)
-	case j := <-e.dueQueue:
-		jobs = append(jobs, j)
-	case <-ctx.Done():
-		return nil
-	}
-	size := jobs[0].size()
-	select {
-	case j := <-e.dueQueue:
-		jobs = append(jobs, j)
-		size += j.size()
-	default:
-	}
-	for size < e.batchLimit {
-		select {
-		case j := <-e.queue:
-			jobs = append(jobs, j)
-			size += j.size()
-		default:
-			return jobs
-		}
-	}
-	return jobs
-}
-
 // How long an unknown outcome is asked after (contract 4, 504).
 const (
 	settleFor   = 10 * time.Second
@@ -346,17 +297,22 @@ const (
 
 // commit commits jobs as one transaction and hands out what became of them.
 // What the database refuses is halved until the culprit stands alone.
-func (e *Engine) commit(ctx context.Context, jobs []*job) {
+func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 	began := time.Now()
-	outcomes, err := e.commitOnce(ctx, jobs)
+	outcomes, err := e.commitOnce(ctx, l, jobs)
 	unknown := errors.Is(err, store.ErrOutcomeUnknown)
 	for until := began.Add(settleFor); unknown && err != nil && time.Now().Before(until); {
 		time.Sleep(settlePause)
-		outcomes, err = e.commitOnce(ctx, jobs)
+		outcomes, err = e.commitOnce(ctx, l, jobs)
 	}
+	busy, isBusy := errors.AsType[*store.Busy](err)
 	switch {
 	case err == nil:
 		for n, j := range jobs {
+			if errors.Is(outcomes[n].err, errFar) {
+				e.putAside(j, e.far)
+				continue
+			}
 			e.metrics.waited.Observe(began.Sub(j.queued).Seconds())
 			if unknown {
 				outcomes[n].forgetReplay()
@@ -365,12 +321,26 @@ func (e *Engine) commit(ctx context.Context, jobs []*job) {
 		}
 	case unknown:
 		e.refuse(jobs, ErrOutcomeUnknown, err)
+	case isBusy:
+		e.giveWay(ctx, l, jobs, busy)
 	case errors.Is(err, store.ErrUnavailable), len(jobs) == 1:
 		e.refuse(jobs, err, err)
 	default:
 		e.log.Warn("a commit was refused and is halved", "jobs", len(jobs), "error", err)
-		e.commit(ctx, jobs[:len(jobs)/2])
-		e.commit(ctx, jobs[len(jobs)/2:])
+		e.commit(ctx, l, jobs[:len(jobs)/2])
+		e.commit(ctx, l, jobs[len(jobs)/2:])
+	}
+}
+
+// nextTime returns the time of the next command: later than that of all before
+// in this process.
+func (e *Engine) nextTime(now casm.Time) casm.Time {
+	for {
+		last := e.lastTime.Load()
+		next := max(int64(now), last+1)
+		if e.lastTime.CompareAndSwap(last, next) {
+			return casm.Time(next)
+		}
 	}
 }
 
@@ -383,17 +353,19 @@ func (e *Engine) refuse(jobs []*job, answer, cause error) {
 }
 
 // commitOnce is one attempt.
-func (e *Engine) commitOnce(ctx context.Context, jobs []*job) ([]outcome, error) {
+func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]outcome, error) {
 	began := time.Now()
 	needs := needsOf(jobs, e.config.Load())
+	needs.Patience = l.patience
 	var b *batch
 	var outcomes []outcome
 	// a commit that has begun is finished also when the engine is told to stop
-	head, err := e.store.Commit(context.WithoutCancel(ctx), needs, func(r store.Reader, l *store.Loaded) (*store.WriteSet, error) {
+	head, err := e.store.Commit(context.WithoutCancel(ctx), needs, func(r store.Reader, loaded *store.Loaded) (*store.WriteSet, error) {
 		var err error
-		if b, err = e.newBatch(ctx, r, l, needs); err != nil {
+		if b, err = e.newBatch(ctx, r, loaded, needs); err != nil {
 			return nil, err
 		}
+		b.reach = l.reach
 		outcomes = outcomes[:0]
 		for _, j := range jobs {
 			if j.ctx != nil && j.ctx.Err() != nil {
@@ -408,7 +380,7 @@ func (e *Engine) commitOnce(ctx context.Context, jobs []*job) ([]outcome, error)
 		return nil, err
 	}
 	if len(b.write.config) > 0 {
-		e.config.Store(b.config.At(head.Config))
+		e.know(b.config.At(head.Config))
 	}
 	e.metrics.committed(jobs, len(b.write.transactions), time.Since(began))
 	if len(b.write.transactions) > 0 {

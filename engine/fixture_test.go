@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -14,10 +15,13 @@ import (
 	"casm/engine"
 	"casm/internal/testkit"
 	"casm/store"
+	"casm/store/postgres"
 	"casm/store/sqlite"
 
 	"github.com/go-json-experiment/json"
 )
+
+var onPostgres = flag.Bool("postgres", false, "run on PostgreSQL, with two committers")
 
 // fixture is an engine on a real store with a clock that tests move.
 type fixture struct {
@@ -42,12 +46,22 @@ func (f *fixture) advance(d time.Duration) { f.offset.Add(int64(d)) }
 func newFixture(t testing.TB, start bool, options ...func(*engine.Options)) *fixture {
 	t.Helper()
 	f := &fixture{TB: t}
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casm.db"), sqlite.Options{Now: f.now})
+	o := engine.Options{}
+	var s store.Store
+	var err error
+	if *onPostgres {
+		o.Committers = 2
+		url := testkit.Database(t)
+		if err = postgres.Migrate(t.Context(), url); err == nil {
+			s, err = postgres.Open(t.Context(), url, postgres.Options{Now: f.now, Committers: 4})
+		}
+	} else {
+		s, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casm.db"), sqlite.Options{Now: f.now})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.store = s
-	o := engine.Options{Store: s}
+	f.store, o.Store = s, s
 	for _, option := range options {
 		option(&o)
 	}

@@ -2,8 +2,12 @@ package engine_test
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"strconv"
 	"testing"
+
+	"casm/internal/testkit"
 
 	"go.uber.org/goleak"
 )
@@ -16,5 +20,11 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", strconv.Itoa(max(60/slow, 10))); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	testkit.CleanUp() // the database is a process, and a goroutine waits for it
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }

@@ -9,7 +9,7 @@ import (
 type metrics struct {
 	gathered, commitSeconds, waited prometheus.Histogram
 	transactions, refused, failed   prometheus.Counter
-	due                             prometheus.Counter
+	due, aside                      prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer, e *Engine) *metrics {
@@ -28,13 +28,14 @@ func newMetrics(r prometheus.Registerer, e *Engine) *metrics {
 		transactions:  counter("casm_transactions_total", "Business transactions committed."),
 		refused:       counter("casm_overloaded_total", "Requests refused because too much waited."),
 		failed:        counter("casm_commit_failures_total", "Commits that failed for good."),
+		aside:         counter("casm_put_aside_total", "Requests that were put aside because others held what they name, or because they reach far."),
 		due:           counter("casm_due_changes_total", "Entities whose due changes the worker recorded."),
 	}
 	if r != nil {
 		waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "casm_queue_operations", Help: "Operations that wait for a commit or are in one.",
 		}, func() float64 { return float64(e.waiting.Load()) })
-		r.MustRegister(m.gathered, m.commitSeconds, m.waited, m.transactions, m.refused, m.failed, m.due, waiting)
+		r.MustRegister(m.gathered, m.commitSeconds, m.waited, m.transactions, m.refused, m.failed, m.due, m.aside, waiting)
 	}
 	return m
 }

@@ -9,8 +9,10 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"casm"
 
@@ -29,8 +31,9 @@ type Store interface {
 	// back and is returned as it is.
 	//
 	// Errors: ErrUnavailable (nothing was done), ErrOutcomeUnknown (the store
-	// was lost at the moment of the commit), else the database's refusal of
-	// what was written (nothing was done).
+	// was lost at the moment of the commit), a *Busy (only with
+	// Needs.Patience), else the database's refusal of what was written (nothing
+	// was done).
 	Commit(ctx context.Context, needs Needs, decide func(Reader, *Loaded) (*WriteSet, error)) (Head, error)
 	// View runs fn on one consistent snapshot of what is committed.
 	View(ctx context.Context, fn func(Reader) error) error
@@ -49,6 +52,20 @@ var (
 	// ErrOutcomeUnknown: the connection was lost while the commit was under way.
 	ErrOutcomeUnknown = errors.New("store: connection lost at the commit, its outcome is unknown")
 )
+
+// Busy is the error of a Commit that gave way: another one holds what is named
+// here. Nothing was done.
+type Busy struct {
+	// Entities and Claims are those of the Needs that could not be had. None:
+	// it is something that decide asked for.
+	Entities []Key
+	Claims   []ClaimKey
+	Config   bool // the configuration
+}
+
+func (b *Busy) Error() string {
+	return fmt.Sprintf("store: %d entities and %d claims are held by another commit, nothing was done", len(b.Entities), len(b.Claims))
+}
 
 // Space says what a claim is about. Its numbers are stored: never renumber them.
 type Space uint8
@@ -253,6 +270,10 @@ type Needs struct {
 	// comes with its resources, a subscription with its balances, without what
 	// is DEACTIVATED.
 	Entities []Key
+	// Patience is about how long Commit waits for what others hold before it
+	// gives way with a *Busy; 0: for as long as it takes. A store that commits
+	// one after another never gives way.
+	Patience time.Duration
 }
 
 // PartsOf returns the kind of the parts that come with a named entity of the

@@ -41,13 +41,14 @@ type scope struct {
 	customers []uuid.UUID // beside those of what is named
 	config    bool        // the configuration is to be changed
 	lost      int         // connections
+	lockWait  time.Duration
 }
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, needs store.Needs,
 	decide func(store.Reader, *store.Loaded) (*store.WriteSet, error),
 ) (store.Head, error) {
-	sc := &scope{needs: needs}
+	sc := &scope{needs: needs, lockWait: s.options.Timeout}
 	pause := retryPause
 	for try := 1; ; try++ {
 		head, err := s.attempt(ctx, sc, decide)
@@ -84,6 +85,9 @@ func (s *Store) attempt(ctx context.Context, sc *scope,
 	h := newHeld(sc)
 	r := &reader{c: c, now: s.options.Now, begin: beginWrite, held: h}
 	loaded, err := r.loadFirst(loadCtx)
+	if sc.needs.Patience > 0 && codeOf(err) == codeLockTimeout {
+		return store.Head{}, s.giveWay(loadCtx, c, sc)
+	}
 	if err != nil {
 		return store.Head{}, retryOf(ctx, h, err)
 	}

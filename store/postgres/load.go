@@ -151,12 +151,10 @@ func bindNamed(a *args, needs *store.Needs) {
 	spaces := newArray(oidInt2, 6*len(needs.Claims))
 	keys := newArray(oidText, 40*len(needs.Claims))
 	holders := newArray(oidInt2, 6*len(needs.Claims))
-	for _, claim := range needs.Claims {
-		if kind := claim.Kind(); kind != 0 {
-			spaces.int2(int16(claim.Space))
-			keys.text(claim.Key)
-			holders.int2(int16(kind))
-		}
+	for _, claim := range heldClaims(needs) {
+		spaces.int2(int16(claim.Space))
+		keys.text(claim.Key)
+		holders.int2(int16(claim.Kind()))
 	}
 	a.array(spaces)
 	a.array(keys)
@@ -171,6 +169,9 @@ func (r *reader) loadFirst(ctx context.Context) (*store.Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if needs.Patience > 0 {
+		lockTimeout(p, needs.Patience)
+	}
 	p.add(loadingOf(&needs).lockFirst, func(a *args) {
 		bindNamed(a, &needs)
 		a.ids(h.scope.customers)
@@ -181,6 +182,9 @@ func (r *reader) loadFirst(ctx context.Context) (*store.Loaded, error) {
 		}
 		return nil
 	})
+	if needs.Patience > 0 {
+		lockTimeout(p, h.scope.lockWait)
+	}
 	l := r.load(p, needs)
 	if err := r.run(ctx, p, "what is needed"); err != nil {
 		return nil, err

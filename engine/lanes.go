@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"casm/store"
+)
+
+// lane is a committer: it takes what waits in its queues and commits it. On a
+// store that commits one after another there is one. On others some share the
+// clients' queue, and two more keep them free of what takes long: one commits
+// what others hold, and what falls due; one, one by one, what reaches far.
+type lane struct {
+	queue, due <-chan *job
+	limit      int           // operations in a commit
+	patience   time.Duration // store.Needs.Patience
+	reach      int           // batch.reach
+}
+
+const (
+	// patience is longer than commits of ordinary size hold what they name.
+	patience = 50 * time.Millisecond
+	// maxReach is how many entities below others one commit of ordinary size
+	// changes.
+	maxReach = 1000
+	// maxAside is how long a job is tried again that others hold up.
+	maxAside = 30 * time.Second
+)
+
+// errFar: a command touches more than a commit of ordinary size should.
+var errFar = errors.New("engine: the command reaches far")
+
+func (e *Engine) makeLanes(committers int) {
+	e.queue = make(chan *job, e.queueLimit)
+	e.dueQueue = make(chan *job, 1)
+	if committers == 1 {
+		e.lanes = []*lane{{queue: e.queue, due: e.dueQueue, limit: e.batchLimit}}
+		return
+	}
+	// One more than waits at the most: putting aside never blocks.
+	e.aside, e.far = make(chan *job, e.queueLimit+1), make(chan *job, e.queueLimit+1)
+	for range committers {
+		e.lanes = append(e.lanes, &lane{queue: e.queue, limit: e.batchLimit, patience: patience, reach: maxReach})
+	}
+	e.lanes = append(e.lanes,
+		&lane{queue: e.aside, due: e.dueQueue, limit: e.batchLimit, patience: patience, reach: maxReach},
+		&lane{queue: e.far, limit: 1, patience: patience})
+}
+
+// queueOf returns the queue of a client's job. A batch that is not atomic
+// cannot be put aside half done.
+func (e *Engine) queueOf(j *job) chan<- *job {
+	if e.far != nil && !j.atomic && len(j.steps) > 1 && slices.ContainsFunc(j.steps, func(s *step) bool { return s.in.ReachesBelow() }) {
+		return e.far
+	}
+	return e.queue
+}
+
+// commitLoop takes what waits and commits it, as long as ctx lives.
+func (e *Engine) commitLoop(ctx context.Context, l *lane) {
+	for jobs := l.gather(ctx); jobs != nil; jobs = l.gather(ctx) {
+		e.commit(ctx, l, jobs)
+	}
+}
+
+// gather waits for a job and takes all that waits beside it, up to the limit. A
+// lone one is taken at once: there is no timer. Due changes go along in jobs of
+// at most a quarter of a batch, one at a time.
+func (l *lane) gather(ctx context.Context) []*job {
+	if ctx.Err() != nil { // what waits is refused, not taken by chance
+		return nil
+	}
+	var jobs []*job
+	select {
+	case j := <-l.queue:
+		jobs = append(jobs, j)
+	case j := <-l.due:
+		jobs = append(jobs, j)
+	case <-ctx.Done():
+		return nil
+	}
+	size := jobs[0].size()
+	select {
+	case j := <-l.due:
+		jobs = append(jobs, j)
+		size += j.size()
+	default:
+	}
+	for size < l.limit {
+		select {
+		case j := <-l.queue:
+			jobs = append(jobs, j)
+			size += j.size()
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// giveWay puts aside what others hold and commits the rest.
+func (e *Engine) giveWay(ctx context.Context, l *lane, jobs []*job, busy *store.Busy) {
+	var rest, held []*job
+	config := e.config.Load()
+	for _, j := range jobs {
+		switch needs := needsOf([]*job{j}, config); {
+		case j.due != nil: // the worker names again what is left out
+			j.due = slices.DeleteFunc(j.due, func(k store.Key) bool { return slices.Contains(busy.Entities, k) })
+			rest = append(rest, j)
+		case busy.Config && j.config != nil,
+			slices.ContainsFunc(needs.Entities, func(k store.Key) bool { return slices.Contains(busy.Entities, k) }),
+			slices.ContainsFunc(needs.Claims, func(k store.ClaimKey) bool { return slices.Contains(busy.Claims, k) }):
+			held = append(held, j)
+		default:
+			rest = append(rest, j)
+		}
+	}
+	queue := e.aside
+	if l.limit == 1 {
+		queue = e.far
+	}
+	switch {
+	case len(held) > 0:
+	case len(jobs) == 1:
+		rest, held = nil, jobs
+	default: // something that nobody named
+		e.commit(ctx, l, jobs[:len(jobs)/2])
+		rest = jobs[len(jobs)/2:]
+	}
+	for _, j := range held {
+		e.putAside(j, queue)
+	}
+	if len(rest) > 0 {
+		e.commit(ctx, l, rest)
+	}
+}
+
+// putAside puts a job into another lane's queue, unless it has waited for too
+// long.
+func (e *Engine) putAside(j *job, queue chan<- *job) {
+	if j.due != nil {
+		e.finish(j, outcome{})
+		return
+	}
+	if time.Since(j.queued) > maxAside {
+		e.refuse([]*job{j}, ErrUnavailable, errors.New("what it names was held by others for too long"))
+		return
+	}
+	e.metrics.aside.Inc()
+	queue <- j
+}
+
+// refuseLeft refuses what is left when the committers have ended.
+func (e *Engine) refuseLeft() {
+	for {
+		select {
+		case j := <-e.queue:
+			e.finish(j, outcome{err: ErrOverloaded})
+		case j := <-e.aside:
+			e.finish(j, outcome{err: ErrOverloaded})
+		case j := <-e.far:
+			e.finish(j, outcome{err: ErrOverloaded})
+		case j := <-e.dueQueue:
+			e.finish(j, outcome{err: ErrOverloaded})
+		default:
+			return
+		}
+	}
+}

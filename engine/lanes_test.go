@@ -1,0 +1,223 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"casm"
+	"casm/command"
+	"casm/store"
+
+	"github.com/google/uuid"
+)
+
+// TestOnPostgres runs what clients do at once with several committers.
+func TestOnPostgres(t *testing.T) {
+	defer func(was bool) { *onPostgres = was }(*onPostgres)
+	*onPostgres = true
+	for name, test := range map[string]func(*testing.T){
+		"OneCustomer": TestConcurrentChangesOfOneCustomer, "Repeats": TestConcurrentRepeatsHaveOneEffect,
+		"RepeatsOfABatch": TestConcurrentRepeatsOfABatch, "Parents": TestConcurrentParentsNeverMakeACircle,
+		"CascadeAgainstCreates": TestConcurrentCascadeAgainstCreates, "Claims": TestConcurrentClaims,
+		"RefusedBetweenGood": TestARefusedCommandBetweenGoodOnes, "Linearizable": TestLinearizable,
+		"Held": testHeld, "HeldConfig": testHeldConfig, "Far": testFar, "StopWithHeld": testStopWithHeld,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// holdCustomer holds what belongs to a customer, as a long commit of another
+// process does, until release is called.
+func (f *fixture) holdCustomer(externalID string) (release func()) {
+	f.Helper()
+	held, let, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	needs := store.Needs{Claims: []store.ClaimKey{store.ExternalID(casm.KindCustomer, externalID)}}
+	go func() {
+		_, err := f.store.Commit(context.Background(), needs, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
+			close(held)
+			<-let
+			return nil, nil
+		})
+		done <- err
+	}()
+	<-held
+	return func() {
+		close(let)
+		if err := <-done; err != nil {
+			f.Error(err)
+		}
+	}
+}
+
+// testHeld: what others hold waits, whichever way it is named, and everything
+// else goes on beside it.
+func testHeld(t *testing.T) {
+	f := newFixture(t, true)
+	f.tree()
+	f.do("createCustomer", customer("other"))
+	f.do("createCustomer", customer("due"))
+	at := time.Now().Add(50 * time.Millisecond).UTC().Format(time.RFC3339Nano)
+	for _, name := range []string{"c", "due"} {
+		f.do("updateCustomerState", fmt.Sprintf(`{"customer":{"externalId":%q},"state":{"state":"SUSPENDED","stateReason":"dfltSuspended","stateValidFrom":%q}}`, name, at))
+	}
+	release := f.holdCustomer("c")
+	account := f.read(casm.KindAccount, "b", 0)["refId"]
+	below := []struct{ operation, body string }{
+		{"updateCustomerCustomName", `{"customer":{"externalId":"c"},"customName":"x"}`},
+		{"updateAccountCustomName", `{"account":{"externalId":"a"},"customName":"x"}`},
+		{"updateAccountCustomName", fmt.Sprintf(`{"account":{"refId":%q},"customName":"x"}`, account)},
+		{"updateSubscriberCustomName", `{"subscriber":{"externalId":"s"},"customName":"x"}`},
+		{"updateSubscriptionCustomName", `{"subscription":{"externalId":"ot"},"customName":"x"}`},
+		{"createSubscriber", `{"externalId":"n","subscriberProfile":"mobile","account":{"externalId":"b"}}`},
+		{"updateAccountState", `{"account":{"externalId":"b"},"state":{"state":"SUSPENDED","stateReason":"dfltSuspended"},"subordinateUpdated":true}`},
+	}
+	done := make(chan error, 4*len(below))
+	for range 4 {
+		for n, x := range below {
+			go func() {
+				_, err := f.try(x.operation, x.body)
+				if n == 5 && err != nil { // three of four have the name taken
+					err = nil
+				}
+				done <- err
+			}()
+		}
+	}
+	f.waitFor(4 * len(below))
+	for n := range 50 {
+		f.do("updateCustomerCustomName", name("other", fmt.Sprint(n)))
+	}
+	f.do("createCustomer", customer("new"))
+	for deadline := time.Now().Add(20 * time.Second); len(f.transactionsOf("due")) < 3; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what is due is not recorded while a customer is held")
+		}
+	}
+	select {
+	case err := <-done:
+		t.Errorf("something of the held customer was answered: %v", err)
+	default:
+	}
+	if n := len(f.transactionsOf("c")); n != 2 {
+		t.Errorf("%d transactions of the held customer", n)
+	}
+	release()
+	for range 4 * len(below) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	f.want(f.read(casm.KindCustomer, "c", 0), "customName", "x", "state.state", "SUSPENDED")
+	f.want(f.read(casm.KindOfferSubscription, "ot", 0), "customName", "x", "state.state", "SUSPENDED")
+}
+
+// transactionsOf gives the operations that made a customer's versions.
+func (f *fixture) transactionsOf(externalID string) (operations []string) {
+	f.Helper()
+	id, err := uuid.Parse(f.read(casm.KindCustomer, externalID, 0)["refId"].(string))
+	if err != nil {
+		f.Fatal(err)
+	}
+	err = f.View(f.Context(), func(r store.Reader) error {
+		list, err := r.History(f.Context(), store.Key{Kind: casm.KindCustomer, RefID: id}, 0, 0, 100)
+		for _, e := range list {
+			operations = append(operations, e.Transaction.Operation)
+		}
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return operations
+}
+
+// testHeldConfig: a change of the configuration that has to wait for a long
+// commit keeps no others waiting behind it.
+func testHeldConfig(t *testing.T) {
+	f := newFixture(t, true)
+	f.do("createCustomer", customer("c"))
+	f.do("createCustomer", customer("other"))
+	release := f.holdCustomer("c")
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.EditConfig(f.Context(), "test", false, []command.ConfigEdit{create(edit("customer-segments", "late", &casm.Segment{}))})
+		done <- err
+	}()
+	f.waitFor(1)
+	for n := range 50 {
+		f.do("updateCustomerCustomName", name("other", fmt.Sprint(n)))
+	}
+	select {
+	case err := <-done:
+		t.Errorf("the configuration was changed beside a commit that rests on it: %v", err)
+	default:
+	}
+	release()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	f.do("updateCustomerSegment", `{"customer":{"externalId":"other"},"customerSegment":"late"}`)
+}
+
+// testFar: a command that reaches far leaves its batch and has its effect.
+func testFar(t *testing.T) {
+	const below = 1500
+	f := newFixture(t, true)
+	f.tree()
+	for n := 0; n < below; n += 500 {
+		var list []string
+		for i := range 500 {
+			list = append(list, "createSubscriber", fmt.Sprintf(`{"externalId":"s%d","subscriberProfile":"mobile","account":{"externalId":"a"}}`, n+i))
+		}
+		f.batch(operations(fmt.Sprint("b", n), true, list...))
+	}
+	done := make(chan int, 2)
+	go func() {
+		a := f.do("updateCustomerState", `{"customer":{"externalId":"c"},"state":{"state":"SUSPENDED","stateReason":"dfltSuspended"},"subordinateUpdated":true}`)
+		done <- a.ImpactedTotal
+	}()
+	go func() { // not atomic: it goes the long way as a whole
+		b := f.batch(operations("mixed", false, "updateCustomerCustomName", name("c", "x"),
+			"updateAccountState", `{"account":{"externalId":"b"},"state":{"state":"SUSPENDED","stateReason":"dfltSuspended"},"subordinateUpdated":true}`))
+		done <- len(b.Results)
+	}()
+	for n := range 20 {
+		f.do("createCustomer", customer(fmt.Sprint("x", n)))
+	}
+	if got := <-done + <-done; got < below+2 {
+		t.Errorf("%d changed", got)
+	}
+	f.want(f.read(casm.KindSubscriber, "s1499", 0), "state.state", "SUSPENDED", "version", 2)
+	a := f.do("updateCustomerState", `{"customer":{"externalId":"c"},"state":{"state":"DEACTIVATED","stateReason":"dfltDeactivated"},"subordinateUpdated":true}`)
+	if a.ImpactedTotal < below {
+		t.Errorf("%d changed", a.ImpactedTotal)
+	}
+}
+
+// testStopWithHeld: what is held when the engine has to stop is refused.
+func testStopWithHeld(t *testing.T) {
+	f := newFixture(t, true)
+	f.do("createCustomer", customer("c"))
+	release := f.holdCustomer("c")
+	defer release()
+	done := make(chan error, 10)
+	for n := range 10 {
+		go func() {
+			_, err := f.try("updateCustomerCustomName", name("c", fmt.Sprint(n)))
+			done <- err
+		}()
+	}
+	f.waitFor(10)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := f.Stop(ctx); err == nil {
+		t.Error("it stopped as if nothing waited")
+	}
+	for range 10 {
+		if err := <-done; err == nil {
+			t.Error("a held customer was changed")
+		}
+	}
+}
