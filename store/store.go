@@ -411,6 +411,9 @@ type Reader interface {
 	ExternalIDs(ctx context.Context, keys []Key) (map[uuid.UUID]string, error)
 	// Children gives entities below another.
 	Children(ctx context.Context, q ChildQuery) ([]Entity, error)
+	// ChildrenOf gives what is directly below several entities, by refId, up to
+	// limit of each: a whole level of a tree at once.
+	ChildrenOf(ctx context.Context, of []uuid.UUID, kind casm.Kind, skipDeactivated bool, limit int) (map[uuid.UUID][]Entity, error)
 	// ByLookupKey gives all entities of a kind that have or had the key, by refId.
 	ByLookupKey(ctx context.Context, kind casm.Kind, key string) ([]Entity, error)
 	// List gives a page of entities.

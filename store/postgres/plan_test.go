@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	neturl "net/url"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"casm"
 	"casm/store"
@@ -94,6 +96,12 @@ func readerCalls(ctx context.Context) []call {
 			q.Of, q.Kind, q.Deep, q.Limit = id(1, n), casm.KindAccount, deep, 10
 			add(fmt.Sprintf("Children %+v", q), func(r store.Reader) error { _, err := r.Children(ctx, q); return err })
 		}
+	}
+	for _, skip := range []bool{false, true} {
+		add(fmt.Sprint("ChildrenOf ", skip), func(r store.Reader) error {
+			_, err := r.ChildrenOf(ctx, []uuid.UUID{id(1, n), id(1, 1)}, casm.KindAccount, skip, 10)
+			return err
+		})
 	}
 	add("ByLookupKey", func(r store.Reader) error {
 		found, err := r.ByLookupKey(ctx, casm.KindSubscriberResource, "msisdn"+store.Separator+"77")
@@ -278,6 +286,10 @@ func TestPlans(t *testing.T) {
 			}
 			look(fmt.Sprint(when, ": Commit of ", kind))
 		}
+		if err := giveWay(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": Commit with patience")
 		for n := range 3 {
 			commitSome(t, s, when != "empty" && when != "small", n, freed, &before)
 			look(when + ": Commit")
@@ -326,6 +338,20 @@ func TestPlans(t *testing.T) {
 			t.Errorf("the plan of a statement was not seen: %s", sql)
 		}
 	}
+}
+
+// giveWay commits with patience what another commit holds.
+func giveWay(ctx context.Context, s store.Store) error {
+	needs := store.Needs{Entities: []store.Key{{Kind: casm.KindCustomer, RefID: id(1, 1)}}, Claims: []store.ClaimKey{store.ExternalID(casm.KindCustomer, "x1")}}
+	_, err := s.Commit(ctx, needs, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
+		needs.Patience = time.Millisecond
+		_, err := s.Commit(ctx, needs, func(store.Reader, *store.Loaded) (*store.WriteSet, error) { return nil, nil })
+		if _, busy := errors.AsType[*store.Busy](err); busy {
+			err = nil
+		}
+		return nil, err
+	})
+	return err
 }
 
 // lockAll locks and loads in a commit, at its beginning and in its middle,

@@ -179,6 +179,35 @@ func (r *reader) children(ctx context.Context, q store.ChildQuery, state int) ([
 	})
 }
 
+// childrenOfStatements are the queries for the children of several, in any
+// state and not deactivated.
+var childrenOfStatements = func() (s [2]*statement) {
+	for i, state := range []string{``, ` AND e.state <> 'DEACTIVATED'`} {
+		s[i] = newStatement(`SELECT ` + entityColumns + ` FROM unnest($1::uuid[]) u(id)
+		CROSS JOIN LATERAL (SELECT * FROM entity e WHERE e.superior = u.id AND e.kind = $2` + state + `
+		ORDER BY e.ref_id LIMIT $3) e`)
+	}
+	return s
+}()
+
+// ChildrenOf implements store.Reader.
+func (r *reader) ChildrenOf(ctx context.Context, of []uuid.UUID, kind casm.Kind, skipDeactivated bool, limit int) (map[uuid.UUID][]store.Entity, error) {
+	state := inAnyState
+	if skipDeactivated {
+		state = notDeactivated
+	}
+	all, err := r.entities(ctx, "children of several", childrenOfStatements[state], func(a *args) {
+		a.ids(of)
+		a.int2(int16(kind))
+		a.limit(limit)
+	})
+	found := make(map[uuid.UUID][]store.Entity)
+	for _, e := range all {
+		found[e.Superior] = append(found[e.Superior], e)
+	}
+	return found, err
+}
+
 // farFuture is later than all times that are stored (the year 9999).
 const farFuture casm.Time = 315_537_897_599 * 1_000_000
 

@@ -293,6 +293,21 @@ func (r *reader) children(ctx context.Context, q store.ChildQuery, condition str
 		})
 }
 
+// ChildrenOf implements store.Reader: there are no round trips to spare.
+func (r *reader) ChildrenOf(ctx context.Context, of []uuid.UUID, kind casm.Kind, skipDeactivated bool, limit int) (map[uuid.UUID][]store.Entity, error) {
+	found := make(map[uuid.UUID][]store.Entity)
+	for _, id := range of {
+		below, err := r.Children(ctx, store.ChildQuery{Of: id, Kind: kind, SkipDeactivated: skipDeactivated, Limit: limit})
+		if err != nil {
+			return nil, err
+		}
+		if len(below) > 0 {
+			found[id] = below
+		}
+	}
+	return found, nil
+}
+
 // ByLookupKey implements store.Reader.
 func (r *reader) ByLookupKey(ctx context.Context, kind casm.Kind, key string) ([]store.Entity, error) {
 	return r.entities(ctx, "entities by key", `lookup_key = ? AND +kind = ? ORDER BY ref_id`,

@@ -23,6 +23,7 @@ var entityTests = []test{
 	{"Find", find},
 	{"Children", children},
 	{"ChildrenPages", childrenPages},
+	{"ChildrenOf", childrenOf},
 	{"ByLookupKey", byLookupKey},
 	{"Due", due},
 }
@@ -325,6 +326,39 @@ func childrenPages(w *world) {
 			q.After = page[len(page)-1].RefID
 		}
 		same(w, "all pages", ids(got), ids(sortEntities(all[1:])))
+	}
+}
+
+// childrenOf: what is below several is what is below each.
+func childrenOf(w *world) {
+	top := w.customer("")
+	all := []store.Entity{top}
+	of := []uuid.UUID{newID(), top.RefID}
+	for range 3 {
+		account := w.below(top, casm.KindAccount)
+		of, all = append(of, account.RefID), append(all, account)
+		for range 3 {
+			all = append(all, w.below(account, casm.KindSubscriber), w.below(account, casm.KindAccount))
+		}
+		gone := w.below(account, casm.KindAccount)
+		gone.State = "DEACTIVATED"
+		all = append(all, gone)
+	}
+	w.create(all...)
+	for _, kind := range casm.Kinds {
+		for _, skip := range []bool{false, true} {
+			for limit := 1; limit < 6; limit++ {
+				w.view(func(r store.Reader) {
+					want := map[uuid.UUID][]store.Entity{}
+					for _, id := range of {
+						if below := must(r.Children(w.ctx, store.ChildQuery{Of: id, Kind: kind, SkipDeactivated: skip, Limit: limit}))(w); len(below) > 0 {
+							want[id] = below
+						}
+					}
+					same(w, fmt.Sprint(kind, skip, limit), must(r.ChildrenOf(w.ctx, of, kind, skip, limit))(w), want)
+				})
+			}
+		}
 	}
 }
 
