@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-
-	"golang.org/x/text/currency"
 )
 
 // Snapshot is the whole configuration at one version. It never changes.
@@ -213,22 +211,4 @@ func (s *ServiceSpec) ServiceCodes(given Scalars, pointer string) []PlacedCode {
 // OfferVersionRef is the reference that a subscription holds to its offer's version.
 func OfferVersionRef(offer string, version int64) CodeRef {
 	return CodeRef{"offers", offer + "@" + strconv.FormatInt(version, 10)}
-}
-
-// CheckItem implements ItemChecker: the code must be of ISO 4217 unless virtual.
-func (c *Currency) CheckItem(_ *Snapshot, v *Violations) {
-	if c.Virtual {
-		return
-	}
-	if unit, err := currency.ParseISO(c.Code); err != nil || unit.String() != c.Code {
-		v.Add(InvalidValue, "/code", "%s is no currency of ISO 4217, such as EUR; set virtual for one of your own", clip(c.Code))
-	}
-}
-
-// CheckItem implements ItemChecker: the pattern must compile, by itself: one
-// such as a)|(?:b would close the group that makes it match whole values only.
-func (t *ResourceType) CheckItem(_ *Snapshot, v *Violations) {
-	if _, err := regexp.Compile(t.Pattern); err != nil {
-		v.Add(InvalidValue, "/pattern", "not a regular expression of RE2: %s", err)
-	}
 }

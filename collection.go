@@ -1,0 +1,99 @@
+package casm
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Collection is one kind of configuration.
+type Collection struct {
+	Path  string // as in /v1/config/<path>
+	Title string
+	// Object describes an item.
+	Object *Object
+	// Builtin are the codes that every installation holds and that cannot be deleted.
+	Builtin []string
+	// OnePrimary: at most one item is primary; setting it clears the other.
+	OnePrimary bool
+	// Internal collections are not part of /v1/config.
+	Internal bool
+	make     func() ConfigItem
+}
+
+// New returns an empty item.
+func (c *Collection) New() ConfigItem { return c.make() }
+
+// Decode reads a stored item.
+func (c *Collection) Decode(doc []byte) (ConfigItem, error) {
+	item := c.make()
+	if err := json.Unmarshal(doc, item); err != nil {
+		return nil, fmt.Errorf("casm: decode %s: %w", c.Path, err)
+	}
+	return item, nil
+}
+
+// EncodeItem returns an item as it is stored and answered.
+func EncodeItem(item ConfigItem) ([]byte, error) {
+	b, err := json.Marshal(item, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("casm: encode configuration %s: %w", item.Base().Code, err)
+	}
+	return b, nil
+}
+
+func collection[T any, P interface {
+	*T
+	ConfigItem
+}](path, title string, builtin ...string,
+) *Collection {
+	_, onePrimary := reflect.TypeFor[T]().FieldByName("Primary")
+	return &Collection{
+		Path: path, Title: title, Object: Describe[T](), Builtin: builtin, OnePrimary: onePrimary,
+		make: func() ConfigItem { return P(new(T)) },
+	}
+}
+
+func internal(c *Collection) *Collection { c.Internal = true; return c }
+
+// Collections are all collections of configuration (contract 5).
+var Collections = []*Collection{
+	collection[AccountType]("account-types", "Account Types"),
+	collection[ResourceType]("resource-types", "Resource Types"),
+	collection[Segment]("customer-segments", "Customer Segments"),
+	collection[Segment]("account-segments", "Account Segments"),
+	collection[Segment]("subscriber-segments", "Subscriber Segments"),
+	collection[StateReason]("state-reasons", "State Reasons", "dfltInactive", "dfltActive", "dfltSuspended", "dfltDeactivated"),
+	collection[CustomerProfile]("customer-profiles", "Customer Profiles"),
+	collection[AccountProfile]("account-profiles", "Account Profiles"),
+	collection[SubscriberProfile]("subscriber-profiles", "Subscriber Profiles"),
+	collection[BillCycle]("bill-cycles", "Billing Cycles", "monthly"),
+	collection[Currency]("currencies", "Currencies", "EUR"),
+	collection[Tax]("taxes", "Taxes"),
+	collection[GLCode]("gl-codes", "GL Codes"),
+	collection[ChargingClass]("charging-classes", "Charging Classes"),
+	collection[Product]("products", "Products"),
+	collection[Offer]("offers", "Offers"),
+	internal(collection[APIKey]("api-keys", "API Keys")),
+}
+
+// CollectionByPath returns the collection, or nil.
+func CollectionByPath(path string) *Collection {
+	if i := slices.IndexFunc(Collections, func(c *Collection) bool { return c.Path == path }); i >= 0 {
+		return Collections[i]
+	}
+	return nil
+}
+
+// APIKey is a credential of a system; its code is the key's public part.
+type APIKey struct {
+	Item
+	Hash        string   `json:"hash" doc:"SHA-256 of the secret, in hexadecimal."`
+	Permissions []string `json:"permissions" doc:"What it may do."`
+	Expires     Time     `json:"expires,omitzero" doc:"When it ends by itself."`
+	CreatedAt   Time     `json:"createdAt" doc:"When it was made."`
+	Revoked     bool     `json:"revoked" doc:"Whether it was revoked."`
+	RateLimit   int64    `json:"rateLimit,omitzero" doc:"Requests a second; none: the installation's default."`
+}
