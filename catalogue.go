@@ -112,7 +112,7 @@ func (o *Offer) CheckItem(s *Snapshot, v *Violations) {
 }
 
 func (o *OfferVersion) check(product *Product, at string, v *Violations) {
-	seen := map[string]bool{}
+	seen, money := map[string]bool{}, false
 	for i := range o.Services {
 		service := &o.Services[i]
 		at := at + "/services/" + strconv.Itoa(i)
@@ -133,8 +133,9 @@ func (o *OfferVersion) check(product *Product, at string, v *Violations) {
 		if !service.Individual {
 			kind.CheckComplete(service.Attributes, at+"/attributes", v)
 		}
-		if kind.Kind == KindMonetaryBalance && o.Currency == "" && !v.Below(at+"/currency") {
-			v.Add(Required, at[:len(at)-len("/services/")-len(strconv.Itoa(i))]+"/currency", "a version with a monetary balance needs a currency")
-		}
+		money = money || kind.needsCurrency(service.Attributes)
+	}
+	if money && o.Currency == "" {
+		v.Add(Required, at+"/currency", "a version with money in its services needs a currency: a code of /v1/config/currencies")
 	}
 }

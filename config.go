@@ -178,16 +178,24 @@ type Currency struct {
 	Virtual   bool   `json:"virtual" in:"create,update" doc:"Not a currency of ISO 4217 but one of the operator's own."`
 	Symbol    string `json:"symbol,omitzero" in:"create,update" is:"max=8" doc:"How amounts are marked."`
 	Primary   bool   `json:"primary" in:"create,update" doc:"The installation's main currency; setting it clears it elsewhere."`
-	Precision int64  `json:"precision" in:"create,update" is:"frozen,min=0,max=6" doc:"How many decimals are shown."`
+	Precision *int64 `json:"precision,omitzero" in:"create,update" is:"frozen,min=0,max=6" doc:"How many decimals are shown; none: as many as ISO 4217 says, and 0 of a virtual one."`
 }
 
-// CheckItem implements ItemChecker: the code must be of ISO 4217 unless virtual.
+// CheckItem implements ItemChecker: the code must be of ISO 4217 unless
+// virtual. A currency without a precision gets its own.
 func (c *Currency) CheckItem(_ *Snapshot, v *Violations) {
-	if c.Virtual {
-		return
+	digits := int64(0)
+	if !c.Virtual {
+		unit, err := currency.ParseISO(c.Code)
+		if err != nil || unit.String() != c.Code {
+			v.Add(InvalidValue, "/code", "%s is no currency of ISO 4217, such as EUR; set virtual for one of your own", clip(c.Code))
+			return
+		}
+		scale, _ := currency.Standard.Rounding(unit)
+		digits = int64(scale)
 	}
-	if unit, err := currency.ParseISO(c.Code); err != nil || unit.String() != c.Code {
-		v.Add(InvalidValue, "/code", "%s is no currency of ISO 4217, such as EUR; set virtual for one of your own", clip(c.Code))
+	if c.Precision == nil {
+		c.Precision = &digits
 	}
 }
 

@@ -47,7 +47,7 @@ func (v Violations) Status() int {
 // NewProblem returns the problem that violations make.
 func NewProblem(v Violations, requestID string) Problem {
 	status := v.Status()
-	p := Problem{Status: status, Title: titles[status], RequestID: requestID, Errors: v, Type: "about:blank"}
+	p := Problem{Status: status, Title: titles[status], RequestID: requestID, Errors: v[:min(len(v), MaxViolations)], Type: "about:blank"}
 	if len(v) > 0 {
 		p.Type = "/docs#" + string(v[0].Code)
 		p.Detail = v[0].Detail

@@ -22,7 +22,7 @@ func (f *Field) checkString(s, pointer string, add func(Code, string, string, ..
 	case hasControl(s, f.Multiline):
 		add(InvalidValue, pointer, "%s holds a control character", f.Name)
 	case f.Pattern != "" && !pattern(f.Pattern).MatchString(s):
-		add(InvalidValue, pointer, "%q does not fit %s", clip(s), f.Pattern)
+		add(InvalidValue, pointer, "%q holds something else than %s", clip(s), f.patternWords())
 	default:
 		return true
 	}
@@ -84,6 +84,17 @@ func pattern(expr string) *regexp.Regexp {
 	re := regexp.MustCompile(`\A(?:` + expr + `)\z`)
 	patterns.Store(expr, re)
 	return re
+}
+
+// patternWords says what a value that fits the field's pattern holds.
+func (f *Field) patternWords() string {
+	switch f.Pattern {
+	case "[ -~]+":
+		return "printable ASCII characters: letters without accents, digits, signs and spaces"
+	case "[A-Za-z0-9_.-]+":
+		return "letters without accents, digits, and the signs _ . -"
+	}
+	return "what fits " + f.Pattern
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")

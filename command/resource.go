@@ -6,7 +6,7 @@ import "casm"
 func (d *Decision) checkResource(resourceType, value, pointer string) {
 	if !d.Config.ResourceFits(resourceType, value) {
 		t, _ := d.Config.ResourceType(resourceType)
-		d.refuse(casm.InvalidValue, pointer, "%q does not fit the pattern of %s, %s", value, resourceType, t.Pattern)
+		d.refuse(casm.InvalidValue, pointer, "%q is no %s; the whole value must match %s", value, resourceType, t.Pattern)
 	}
 	if holder := d.layer.ByResource(ResourceKey{resourceType, value}); holder != nil {
 		above, _ := holder.Superior()

@@ -81,6 +81,9 @@ func (d *Decision) offerVersion(in *Input, s *casm.OfferSubscription, owner *Rec
 		attributes := kind.Resolve(given, service.Attributes)
 		if service.Individual && individual != nil {
 			d.checkGiven(kind, service.Service, given, attributes, at)
+			if version.Currency == "" {
+				kind.CheckCurrency(given, at, &d.Violations)
+			}
 		} else {
 			at = ""
 		}

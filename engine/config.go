@@ -113,7 +113,7 @@ var builtin = []struct {
 	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltSuspended", Name: "Suspended"}, State: casm.Suspended}},
 	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltDeactivated", Name: "Deactivated"}, State: casm.Deactivated}},
 	{"bill-cycles", &casm.BillCycle{Item: casm.Item{Code: "monthly", Name: "Monthly"}, Duration: 1, Period: casm.PeriodMonth, BillingDay: 1}},
-	{"currencies", &casm.Currency{Item: casm.Item{Code: "EUR", Name: "Euro"}, Symbol: "€", Primary: true, Precision: 2}},
+	{"currencies", &casm.Currency{Item: casm.Item{Code: "EUR", Name: "Euro"}, Symbol: "€", Primary: true}},
 }
 
 // addBuiltin adds what is missing of it.

@@ -312,8 +312,8 @@ func TestRule16BalancesAndIndividualServices(t *testing.T) {
 	if got := o.impactedTypes(); got != "OfferSubscription Balance" {
 		t.Error(got)
 	}
-	f.configure(edit("offers", "own", &casm.Offer{Product: "mobile", Versions: []casm.OfferVersion{{Version: 1, Services: []casm.OfferService{{Service: "fee", Individual: true}}}}}),
-		edit("offers", "anniversary", &casm.Offer{Product: "mobile", Versions: []casm.OfferVersion{{Version: 1, Services: []casm.OfferService{{Service: "fee", Attributes: casm.Scalars{"charge": casm.Raw("1"), "chargeAt": casm.Raw(`"SUBSCRIBER_ANNIVERSARY"`)}}}}}}))
+	f.configure(edit("offers", "own", &casm.Offer{Product: "mobile", Versions: []casm.OfferVersion{{Version: 1, Currency: "EUR", Services: []casm.OfferService{{Service: "fee", Individual: true}}}}}),
+		edit("offers", "anniversary", &casm.Offer{Product: "mobile", Versions: []casm.OfferVersion{{Version: 1, Currency: "EUR", Services: []casm.OfferService{{Service: "fee", Attributes: casm.Scalars{"charge": casm.Raw("1"), "chargeAt": casm.Raw(`"SUBSCRIBER_ANNIVERSARY"`)}}}}}}))
 	f.refused("createSubscriptionOnCustomer", `{"customer":{"externalId":"c"},"offer":"own","state":{"state":"ACTIVE","stateReason":"active"}}`, "individual_required /offer")
 	f.refused("createSubscriptionOnCustomer", `{"customer":{"externalId":"c"},"offer":"anniversary","state":{"state":"ACTIVE","stateReason":"active"}}`, "invalid_value /offer")
 	f.do("createSubscriptionOnSubscriber", `{"subscriber":{"externalId":"s"},"offer":"anniversary","state":{"state":"ACTIVE","stateReason":"active"}}`)

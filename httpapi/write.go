@@ -136,7 +136,8 @@ func writeBatch(s *Server, x *exchange) {
 	x.answer(answer)
 }
 
-// checkBatchMatches is contract rule 4 for each operation of a batch.
+// checkBatchMatches is contract rule 4 for each operation of a batch. In one
+// that is not atomic it refuses the operation, as the header would.
 func checkBatchMatches(b *command.Batch, v *casm.Violations) {
 	next := 0
 	for n, item := range b.Operations {
@@ -145,8 +146,16 @@ func checkBatchMatches(b *command.Batch, v *casm.Violations) {
 		}
 		in := b.Inputs[next]
 		next++
-		if item.Version != 0 && !names(in) {
-			v.Add(casm.InvalidValue, "/operations/"+strconv.Itoa(n)+"/ifMatch", "the operation names no customer, account, subscriber or subscription whose version could be compared; leave it out")
+		if item.Version == 0 || names(in) || notObject(item.Violations) {
+			continue
+		}
+		const detail = "the operation names no customer, account, subscriber or subscription whose version could be compared; leave ifMatch out"
+		if b.IsAtomic() {
+			v.Add(casm.InvalidValue, "/operations/"+strconv.Itoa(n)+"/ifMatch", detail)
+		} else {
+			refused := &b.Operations[n].Violations
+			refused.Add(casm.InvalidValue, ifMatchHeader, detail)
+			refused.Sort()
 		}
 	}
 }

@@ -25,7 +25,7 @@ var collections = []struct{ path, item, changed, bad, refusal string }{
 	{"products", `"services": [{"code": "fee", "name": "Fee", "kind": "one-time-fee"}]`, `"services": [{"code": "b", "kind": "balance"}]`, `"services": [{"code": "fee", "kind": "lottery"}]`, "invalid_value /services/0/kind"},
 	{
 		"offers", `"product": "anyOneTimeFee", "versions": [{"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {"charge": 1000000}}]}]`,
-		`"product": "anyOneTimeFee", "priority": 9, "versions": []`, `"product": "anyOneTimeFee", "versions": [{"version": 1, "services": [{"service": "fee", "attributes": {}}]}]`, "attribute_required /versions/0/services/0/attributes/charge",
+		`"product": "anyOneTimeFee", "priority": 9, "versions": []`, `"product": "anyOneTimeFee", "versions": [{"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {}}]}]`, "attribute_required /versions/0/services/0/attributes/charge",
 	},
 }
 
@@ -99,6 +99,25 @@ var configRuleCases = []Case{
 		del("/v1/config/currencies/EUR").refusedWith(409, "in_use"),
 		get("/v1/config/state-reasons/dfltDeactivated").ok(`{"state": "DEACTIVATED"}`),
 		get("/v1/config/currencies/EUR").ok(`{"primary": true}`),
+	)},
+	{"configuration: how many decimals a currency has by itself (section 5)", steps(
+		post("/v1/config/currencies", `{"code": "KWD", "name": "Kuwaiti Dinar"}`).is(201, `{"precision": 3}`),
+		put("/v1/config/currencies/KWD", `{"code": "KWD", "name": "Kuwaiti Dinar", "precision": 0}`).ok(`{"precision": 0, "version": 2}`),
+		del("/v1/config/currencies/KWD").is(204, ``),
+		post("/v1/config/currencies", `{"code": "JPY", "name": "Yen"}`).is(201, `{"precision": 0}`),
+		del("/v1/config/currencies/JPY").is(204, ``),
+		post("/v1/config/currencies", `{"code": "{{code}}", "name": "Miles", "virtual": true}`).is(201, `{"precision": 0}`),
+		post("/v1/config/currencies", `{"code": "{{code2}}", "name": "Miles", "virtual": true, "precision": 7}`).refused("out_of_range /precision"),
+		get("/v1/config/currencies/EUR").ok(`{"precision": 2}`),
+	)},
+	{"configuration: where there is money there is a currency (section 5)", steps(
+		post("/v1/config/offers", `{"code": "{{code}}", "name": "Fee", "product": "anyOneTimeFee", "versions": [{"version": 1, "services": [{"service": "fee", "attributes": {"charge": 1}}]}]}`).refused("required /versions/0/currency"),
+		post("/v1/config/offers", `{"code": "{{code}}", "name": "Credit", "product": "anyMonetaryBalance", "versions": [{"version": 1, "services": [{"service": "balance", "individual": true}]}]}`).refused("required /versions/0/currency"),
+		post("/v1/config/offers", `{"code": "{{code}}", "name": "Ten percent, of much", "product": "anyPercentageDiscount", "versions": [{"version": 1, "services": [{"service": "discount", "attributes": {"discount": 100000, "chargeMin": 1}}]}]}`).refused("required /versions/0/currency"),
+		post("/v1/config/offers", `{"code": "{{code}}", "name": "Some percent", "product": "anyPercentageDiscount", "versions": [{"version": 1, "services": [{"service": "discount", "individual": true}]}]}`).is(201, ``),
+		aSubscriber,
+		post("/subscriptions/individual/percentage-discount/create", `{"subscriber": {"externalId": "{{subscriber}}"}, "offer": "{{code}}", `+active+`, "attributes": {"discount": 1, "chargeMin": 1}}`).refused("invalid_value /attributes/chargeMin"),
+		post("/subscriptions/individual/percentage-discount/create", `{"subscriber": {"externalId": "{{subscriber}}"}, "offer": "{{code}}", `+active+`, "attributes": {"discount": 1}}`).ok(``),
 	)},
 	{"configuration: the code, and trees without circles", steps(
 		post("/v1/config/gl-codes", `{"code": "a b", "name": "x"}`).refused("invalid_value /code"),

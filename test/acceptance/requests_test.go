@@ -165,6 +165,8 @@ var batchCases = []Case{
 		post("/batch", `{"operations": [{"operation": "updateCustomerCustomName", "ifMatch": 7, "body": {"customer": {"externalId": "{{customer}}"}, "customName": "x"}}]}`).refusedWith(412, "version_mismatch /operations/0/ifMatch"),
 		post("/batch", `{"operations": [{"operation": "updateCustomerCustomName", "body": {"customer": {"externalId": "{{customer}}"}, "customName": "x"}}]}`).with("If-Match", `"1"`).refused("invalid_value If-Match"),
 		post("/batch", `{"operations": [{"operation": "createCustomer", "ifMatch": "\"1\"", "body": {"customerProfile": "b2b"}}]}`).refused("invalid_value /operations/0/ifMatch"),
+		post("/batch", `{"atomic": false, "operations": [{"operation": "createCustomer", "ifMatch": "\"1\"", "body": {"customerProfile": "b2b"}}, {"operation": "updateCustomerCustomName", "ifMatch": 1, "body": {"customer": {"externalId": "{{customer}}"}, "customName": "x"}}]}`).
+			ok(`{"results": [{"status": 400, "problem": {"errors": [{"code": "invalid_value", "pointer": "If-Match"}]}}, {"status": 200}]}`),
 	)},
 	{"batch: repeated after what was missing is there", steps(does(batchAgain))},
 }
