@@ -51,8 +51,10 @@ func TestTour(t *testing.T) {
 			`[200,"createSubscriber","anna",2]`,
 			`["unknown_member","/operations/0/body/custmerProfile"`, `["wrong_type","/operations/1/body/primaryResource"`,
 			`"customName": "Family Gruber"`, `["voice",120000,"SECOND"]`,
-			`{"dryRun":true,"impactedTotal":6,"types":{"Account":1,"Customer":1,"OfferSubscription":2,"Subscriber":2}}`,
-			`{"operation":"updateCustomerState","impactedTotal":6}`,
+			`{"dryRun":true,"impactedTotal":7,"types":{"Account":1,"Customer":1,"OfferSubscription":3,"Subscriber":2}}`,
+			`{"offer":"individual_monetary_balance","balance":{"service":"balance","currency":"EUR","grantedBalance":20000000,"actualBalance":20000000}}`,
+			`[25000000,"2199-01-01T00:00:00.000000Z"]`, `[4000000,3]`, `["thresholdReached",1,4000000]`, `["insufficient_balance","/amount","4000000 are left`,
+			`{"operation":"updateCustomerState","impactedTotal":7}`,
 			`["232010000000009",`, `{"billCycle":"monthly","plannedBillCycle":"quarterly"}`, `["family-account"]`,
 			`[2,"updateCustomerState","invoice 2026-031 overdue"`, `["SUSPENDED","debt",`, `"subscriberResource","ended","swapSubscriberResource"]`,
 		} {
