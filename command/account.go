@@ -161,8 +161,35 @@ func updateParent(d *Decision, in *Input) *Record {
 		after.Entity.(*casm.Account).Parent = casm.Ref{}
 	} else if parent.ID() != a.Parent.RefID {
 		after.Entity.(*casm.Account).Parent = refOf(parent)
+		if parent.Test && !r.Test {
+			d.makeTest(after)
+			d.below(r, "/parent", d.makeTest)
+		}
 	}
 	return after
+}
+
+// makeTest makes an entity a test entity, with the resources or balances that
+// are its parts. It stays one wherever it moves. It reports whether it was none.
+func (d *Decision) makeTest(r *Record) bool {
+	if r.Test {
+		return false
+	}
+	after := d.edit(r)
+	after.Test = true
+	switch e := after.Entity.(type) {
+	case *casm.Account:
+		e.TestAccount = true
+	case *casm.Subscriber:
+		for _, resource := range d.validResources(after) {
+			d.edit(resource).Test = true
+		}
+	case *casm.OfferSubscription:
+		for balance := range d.layer.Children(after.ID(), casm.KindBalance) {
+			d.edit(balance).Test = true
+		}
+	}
+	return true
 }
 
 // isBelow reports whether the account is the other, or stands below it.
@@ -184,7 +211,7 @@ func (d *Decision) height(of uuid.UUID, level int) int {
 	if level > maxLevels {
 		return most
 	}
-	for _, child := range d.layer.Children(of, casm.KindAccount) {
+	for child := range d.layer.Children(of, casm.KindAccount) {
 		most = max(most, 1+d.height(child.ID(), level+1))
 	}
 	return most

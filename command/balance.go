@@ -113,7 +113,7 @@ func (d *Decision) updateBalance(subscription *Record, u *BalanceUpdate, at stri
 
 // balance returns the subscription's balance of the service, or nil.
 func (d *Decision) balance(subscription *Record, service string) *Record {
-	for _, r := range d.layer.Children(subscription.ID(), casm.KindBalance) {
+	for r := range d.layer.Children(subscription.ID(), casm.KindBalance) {
 		if r.Entity.(*casm.Balance).Service == service {
 			return r
 		}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"iter"
 	"reflect"
 	"time"
 
@@ -114,7 +115,7 @@ func (d *Decision) note(before, after *Record) *Record {
 func (d *Decision) Finish() []Change {
 	var changes []Change
 	for _, e := range d.edits {
-		if e.before != nil && reflect.DeepEqual(e.before.Entity, e.after.Entity) {
+		if e.before != nil && e.before.Test == e.after.Test && reflect.DeepEqual(e.before.Entity, e.after.Entity) {
 			continue
 		}
 		base := e.after.Base()
@@ -185,7 +186,7 @@ func hasLine(lines []string, line string) bool {
 // Present returns the record as the decision left it.
 func (d *Decision) Present(r *Record) *Record { return d.get(r.Kind(), r.ID()) }
 
-// Children returns what stands directly below the entity as the decision left it.
-func (d *Decision) Children(of uuid.UUID, kind casm.Kind) []*Record {
+// Children gives what stands directly below the entity as the decision left it.
+func (d *Decision) Children(of uuid.UUID, kind casm.Kind) iter.Seq[*Record] {
 	return d.layer.Children(of, kind)
 }

@@ -6,6 +6,7 @@ package command
 
 import (
 	"cmp"
+	"iter"
 	"reflect"
 	"slices"
 
@@ -120,10 +121,11 @@ type View interface {
 	ByExternalID(kind casm.Kind, externalID string) *Record
 	// ByResource returns the valid resource with the value, or nil.
 	ByResource(key ResourceKey) *Record
-	// Children returns what is directly below, by refId. It may leave out what
+	// Children gives what is directly below, by refId, reading on as it is asked
+	// for more: there may be more than fits into memory. It may leave out what
 	// has ended, but not deactivated accounts and subscribers: below them may be
 	// what has not.
-	Children(of uuid.UUID, kind casm.Kind) []*Record
+	Children(of uuid.UUID, kind casm.Kind) iter.Seq[*Record]
 }
 
 // Layer is a View of what stands below it with changes on top.
@@ -219,35 +221,38 @@ func (l *Layer) ByResource(key ResourceKey) *Record {
 	return l.below.ByResource(key)
 }
 
-// Children implements View.
-func (l *Layer) Children(of uuid.UUID, kind casm.Kind) []*Record {
-	var list []*Record
-	if !l.fresh[of] {
-		list = l.below.Children(of, kind)
-	}
-	if len(l.records) == 0 {
-		return list
-	}
-	out := make([]*Record, 0, len(list)+len(l.children[of]))
-	add := func(r *Record) {
-		if r.Kind() == kind && r.Above() == of {
-			out = append(out, r)
+// Children implements View. What is put into the layer meanwhile may be left
+// out, but what is given is as it is at that moment.
+func (l *Layer) Children(of uuid.UUID, kind casm.Kind) iter.Seq[*Record] {
+	return func(yield func(*Record) bool) {
+		own := slices.Clone(l.children[of])
+		slices.SortFunc(own, compareID)
+		own = slices.Compact(own)
+		give := func(id uuid.UUID, r *Record) bool {
+			if here, ok := l.records[id]; ok {
+				r = here
+			}
+			return r.Kind() != kind || r.Above() != of || yield(r)
+		}
+		if !l.fresh[of] {
+			for r := range l.below.Children(of, kind) {
+				id := r.ID()
+				for ; len(own) > 0 && compareID(own[0], id) <= 0; own = own[1:] {
+					if own[0] != id && !give(own[0], nil) {
+						return
+					}
+				}
+				if !give(id, r) {
+					return
+				}
+			}
+		}
+		for _, id := range own {
+			if !give(id, nil) {
+				return
+			}
 		}
 	}
-	for _, r := range list {
-		if here, ok := l.records[r.ID()]; ok {
-			r = here
-		}
-		add(r)
-	}
-	for _, id := range l.children[of] {
-		add(l.records[id])
-	}
-	slices.SortFunc(out, compareID)
-	return slices.CompactFunc(out, func(a, b *Record) bool { return a.ID() == b.ID() })
 }
 
-func compareID(a, b *Record) int {
-	x, y := a.ID(), b.ID()
-	return cmp.Compare(string(x[:]), string(y[:]))
-}
+func compareID(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }

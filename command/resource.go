@@ -17,7 +17,7 @@ func (d *Decision) checkResource(resourceType, value, pointer string) {
 // validResources are the resources that a subscriber has now.
 func (d *Decision) validResources(subscriber *Record) []*Record {
 	var valid []*Record
-	for _, r := range d.layer.Children(subscriber.ID(), casm.KindSubscriberResource) {
+	for r := range d.layer.Children(subscriber.ID(), casm.KindSubscriberResource) {
 		if _, ok := r.ResourceKey(); ok {
 			valid = append(valid, r)
 		}

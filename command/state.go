@@ -86,10 +86,11 @@ func updateState(d *Decision, in *Input) *Record {
 		s.TransactionID = d.TransactionID
 		d.plan(r, s)
 		if cascade {
-			d.below(r, func(x *Record) {
+			d.below(r, "/subordinateUpdated", func(x *Record) bool {
 				if t := x.Top(); t.PlannedState == nil && t.State.State != s.State && allowed(t.State.State, s.State) {
 					d.plan(x, s)
 				}
+				return true
 			})
 		}
 		return d.get(r.Kind(), r.ID())
@@ -98,10 +99,11 @@ func updateState(d *Decision, in *Input) *Record {
 		d.enter(r, s)
 	}
 	if cascade {
-		d.below(r, func(x *Record) {
+		d.below(r, "/subordinateUpdated", func(x *Record) bool {
 			if t := x.Top(); t.State.State != s.State && allowed(t.State.State, s.State) {
 				d.enter(x, s)
 			}
+			return true
 		})
 	}
 	return d.get(r.Kind(), r.ID())
@@ -136,36 +138,39 @@ func (d *Decision) enter(r *Record, s casm.State) {
 }
 
 // below calls fn for everything below the entity that has a life cycle and is
-// not deactivated, from the top down.
-func (d *Decision) below(r *Record, fn func(*Record)) {
-	seen, most := 0, maxCascade
-	if d.MaxBelow > 0 {
-		most = min(most, d.MaxBelow)
-	}
-	var walk func(of uuid.UUID)
-	walk = func(of uuid.UUID) {
-		for _, kind := range []casm.Kind{casm.KindAccount, casm.KindSubscriber, casm.KindOfferSubscription} {
-			for _, child := range d.layer.Children(of, kind) {
-				id := child.ID()
-				if !child.Deactivated() { // what is below a deactivated one need not be
-					if seen++; seen > most {
-						return
-					}
-					fn(child)
+// not deactivated, from the top down. fn reports whether it counts: more than
+// the bound is refused at the pointer, before all of it was read.
+func (d *Decision) below(r *Record, pointer string, fn func(*Record) bool) {
+	looked, reached := 0, 0
+	var walk func(of *Record) bool
+	walk = func(of *Record) bool {
+		for _, kind := range kindsBelow[of.Kind()] {
+			for child := range d.layer.Children(of.ID(), kind) {
+				if looked++; d.MaxBelow > 0 && looked > d.MaxBelow {
+					d.TooFar = true
+					return false
 				}
-				if kind != casm.KindOfferSubscription {
-					walk(id)
+				if !child.Deactivated() && fn(child) { // what is below a deactivated one need not be
+					if reached++; reached > maxCascade {
+						d.refuse(casm.TooMany, pointer, "more than %d entities stand below; change them in parts", maxCascade)
+						return false
+					}
+				}
+				if !walk(child) {
+					return false
 				}
 			}
 		}
+		return true
 	}
-	walk(r.ID())
-	switch {
-	case seen > most && most < maxCascade:
-		d.TooFar = true
-	case seen > most:
-		d.refuse(casm.TooMany, "/subordinateUpdated", "more than %d entities stand below; change them in parts", maxCascade)
-	}
+	walk(r)
+}
+
+// kindsBelow are the kinds that have a life cycle and stand directly below another.
+var kindsBelow = map[casm.Kind][]casm.Kind{
+	casm.KindCustomer:   {casm.KindAccount, casm.KindOfferSubscription},
+	casm.KindAccount:    {casm.KindAccount, casm.KindSubscriber, casm.KindOfferSubscription},
+	casm.KindSubscriber: {casm.KindOfferSubscription},
 }
 
 type confirmArgs struct {
@@ -248,10 +253,13 @@ func (d *Decision) samePlan(r *Record, transaction uuid.UUID, fn func(*Record)) 
 	if !top || r.Kind() == casm.KindOfferSubscription {
 		return
 	}
-	d.below(r, func(x *Record) {
-		if p := x.Top().PlannedState; p != nil && p.TransactionID == transaction {
+	d.below(r, "/"+r.Kind().Member(), func(x *Record) bool {
+		p := x.Top().PlannedState
+		carries := p != nil && p.TransactionID == transaction
+		if carries {
 			fn(x)
 		}
+		return carries
 	})
 }
 

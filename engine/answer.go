@@ -86,7 +86,7 @@ func (b *batch) buildAnswer(j *job, s *step, d *command.Decision, payload *comma
 	}
 	var views [][]byte
 	if _, kind := viewMember(payload.Kind()); kind != 0 {
-		for _, r := range d.Children(payload.ID(), kind) {
+		for r := range d.Children(payload.ID(), kind) {
 			if !valid(r, d.Now) {
 				continue
 			}

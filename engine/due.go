@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 
 	"casm"
 	"casm/command"
@@ -54,19 +55,14 @@ func (v *dueView) ByResource(key command.ResourceKey) *command.Record {
 }
 
 // Children implements command.View.
-func (v *dueView) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
-	list := v.layer.Children(of, kind)
-	settled := false
-	for _, r := range list {
-		if _, is := command.NextDue(r, v.now); is {
-			v.settle(r)
-			settled = true
+func (v *dueView) Children(of uuid.UUID, kind casm.Kind) iter.Seq[*command.Record] {
+	return func(yield func(*command.Record) bool) {
+		for r := range v.layer.Children(of, kind) {
+			if r = v.settle(r); r != nil && !yield(r) {
+				return
+			}
 		}
 	}
-	if settled {
-		return v.layer.Children(of, kind)
-	}
-	return list
 }
 
 // decideDue decides a due change. It is the same whenever it is looked at:

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"casm"
@@ -64,26 +65,26 @@ func (p *pastView) ByExternalID(kind casm.Kind, externalID string) *command.Reco
 func (p *pastView) ByResource(command.ResourceKey) *command.Record { return nil }
 
 // Children implements command.View.
-func (p *pastView) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
-	q := store.ChildQuery{Of: of, Kind: kind, CreatedBefore: p.at, Limit: childPage}
-	var out []*command.Record
-	for p.present.err == nil {
-		rows, err := p.present.reader.Children(p.present.ctx, q)
-		if err != nil {
-			p.present.fail(err)
-			return nil
-		}
-		for _, r := range p.past(rows) {
-			if r.Above() == of {
-				out = append(out, r)
+func (p *pastView) Children(of uuid.UUID, kind casm.Kind) iter.Seq[*command.Record] {
+	return func(yield func(*command.Record) bool) {
+		q := store.ChildQuery{Of: of, Kind: kind, CreatedBefore: p.at, Limit: childPage}
+		for p.present.err == nil {
+			rows, err := p.present.reader.Children(p.present.ctx, q)
+			if err != nil {
+				p.present.fail(err)
+				return
 			}
+			for _, r := range p.past(rows) {
+				if r.Above() == of && !yield(r) {
+					return
+				}
+			}
+			if len(rows) < childPage {
+				return
+			}
+			q.After = rows[len(rows)-1].RefID
 		}
-		if len(rows) < childPage {
-			return out
-		}
-		q.After = rows[len(rows)-1].RefID
 	}
-	return nil
 }
 
 // past returns the rows' entities as they were, in their order.

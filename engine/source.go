@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"iter"
 	"slices"
 
 	"casm"
@@ -24,6 +25,7 @@ type source struct {
 	claims  map[store.ClaimKey]uuid.UUID  // the zero id: known to be free
 	// children is what was read below entities: it cannot change under a reader.
 	children map[childKey][]*command.Record
+	levels   map[uuid.UUID]*level
 	err      error
 }
 
@@ -36,7 +38,7 @@ func newSource(ctx context.Context, reader store.Reader) *source {
 	return &source{
 		ctx: ctx, reader: reader,
 		records: map[store.Key]*command.Record{}, claims: map[store.ClaimKey]uuid.UUID{},
-		children: map[childKey][]*command.Record{},
+		children: map[childKey][]*command.Record{}, levels: map[uuid.UUID]*level{},
 	}
 }
 
@@ -145,39 +147,70 @@ func (s *source) ByResource(key command.ResourceKey) *command.Record {
 // childPage is how many entities below another are read at once.
 const childPage = 1000
 
-// Children implements command.View.
-func (s *source) Children(of uuid.UUID, kind casm.Kind) []*command.Record {
-	key := childKey{of, kind}
-	if list, known := s.children[key]; known {
-		return list
-	}
-	var out []*command.Record
-	skip := kind != casm.KindAccount && kind != casm.KindSubscriber // below those there may be more
-	q := store.ChildQuery{Of: of, Kind: kind, SkipDeactivated: skip, Limit: childPage}
-	for s.err == nil {
-		page, err := s.reader.Children(s.ctx, q)
-		if err != nil {
-			s.fail(err)
-			return nil
-		}
-		for i := range page {
-			r, known := s.records[page[i].Key]
-			if !known || r == nil {
-				if r, err = record(&page[i]); err != nil {
-					s.fail(err)
-					return nil
+// Children implements command.View. What fits one page is kept.
+func (s *source) Children(of uuid.UUID, kind casm.Kind) iter.Seq[*command.Record] {
+	return func(yield func(*command.Record) bool) {
+		key := childKey{of, kind}
+		list, known := s.children[key]
+		if known {
+			for _, r := range list {
+				if !yield(r) {
+					return
 				}
-				s.records[page[i].Key] = r
 			}
-			out = append(out, r)
+			return
 		}
-		if len(page) < childPage {
-			s.children[key] = out
-			return out
+		skip := kind != casm.KindAccount && kind != casm.KindSubscriber // below those there may be more
+		q := store.ChildQuery{Of: of, Kind: kind, SkipDeactivated: skip, Limit: childPage}
+		for first := true; s.err == nil; first = false {
+			rows, ahead := []store.Entity(nil), false
+			if first {
+				rows, ahead = s.ahead(of, kind, skip)
+			}
+			if !ahead {
+				var err error
+				if rows, err = s.reader.Children(s.ctx, q); err != nil {
+					s.fail(err)
+					return
+				}
+				s.noteLevel(rows)
+			}
+			last := len(rows) < childPage
+			page := s.recordsOf(rows, first && last)
+			if first && last {
+				s.children[key] = page
+			}
+			for _, r := range page {
+				if !yield(r) {
+					return
+				}
+			}
+			if last {
+				return
+			}
+			q.After = rows[len(rows)-1].RefID
 		}
-		q.After = page[len(page)-1].RefID
 	}
-	return nil
+}
+
+// recordsOf returns the records of rows, those that are known as they are known.
+func (s *source) recordsOf(rows []store.Entity, keep bool) []*command.Record {
+	page := make([]*command.Record, len(rows))
+	for i := range rows {
+		r := s.records[rows[i].Key]
+		if r == nil {
+			var err error
+			if r, err = record(&rows[i]); err != nil {
+				s.fail(err)
+				return nil
+			}
+			if keep {
+				s.records[rows[i].Key] = r
+			}
+		}
+		page[i] = r
+	}
+	return page
 }
 
 // rowOf returns the row that a store keeps of a record with its document.

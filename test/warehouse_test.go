@@ -88,6 +88,38 @@ func TestWarehouseOverHTTP(t *testing.T) {
 	}
 }
 
+// TestWarehouseTestEntities: what moves below a test account leaves the metrics,
+// in the warehouse that follows as in one that is built anew.
+func TestWarehouseTestEntities(t *testing.T) {
+	app := testkit.NewApp(t)
+	for n, request := range []struct{ path, body string }{
+		{"customers/create", `"externalId":"c","customerProfile":"b2b"`},
+		{"accounts/create", `"externalId":"tests","accountProfile":"postpaid","customer":{"externalId":"c"},"testAccount":true`},
+		{"accounts/create", `"externalId":"real","accountProfile":"postpaid","customer":{"externalId":"c"}`},
+		{"accounts/create", `"externalId":"below","accountProfile":"department","parent":{"externalId":"real"}`},
+		{"subscribers/create", `"externalId":"s","subscriberProfile":"mobile","account":{"externalId":"below"},"primaryResource":"436641234567"`},
+		{"subscribers/subscriptions/create", `"externalId":"o","offer":"offer_code","subscriber":{"externalId":"s"},"state":{"state":"ACTIVE","stateReason":"active"}`},
+		{"accounts/parent/update", `"account":{"externalId":"real"},"parent":{"externalId":"tests"}`},
+		{"accounts/parent/update", `"account":{"externalId":"real"},"parent":null`},
+		{"subscriptions/balance/update", `"subscription":{"externalId":"o"},"service":"data","action":"DEDUCT","amount":1`},
+	} {
+		post(t, app, "/v1/casm/"+request.path, fmt.Sprintf(`{"requestId":"t%d",%s}`, n, request.body))
+	}
+	for range 2 {
+		wantReconciled(t, app)
+		status, _, body, err := app.Get(t.Context(), "/v1/dwh/metrics")
+		if err != nil || status != 200 {
+			t.Fatalf("metrics: %d %v: %s", status, err, body)
+		}
+		for _, want := range []string{`"accountsByState":{}`, `"subscribersByState":{}`, `"subscriptionsByState":{}`, `"balances":[]`, `"customersByState":{"ACTIVE":1}`} {
+			if !strings.Contains(string(body), want) {
+				t.Errorf("no %s in %s", want, body)
+			}
+		}
+		rebuild(t, app)
+	}
+}
+
 // hot makes the customers that the clients of killRound change.
 func hot(t *testing.T, app *testkit.App) {
 	t.Helper()

@@ -118,7 +118,7 @@ func (f *fold) needs(changes []*change, careful bool) map[casm.Kind][][]sqldb.Va
 		if c.err != nil {
 			continue
 		}
-		if c.version == 1 || c.kind == casm.KindBalance {
+		if c.version == 1 || c.kind == casm.KindBalance || c.Operation == moved {
 			for _, k := range parents(c.entity) {
 				need(k)
 			}
@@ -131,6 +131,10 @@ func (f *fold) needs(changes []*change, careful bool) map[casm.Kind][][]sqldb.Va
 	}
 	return out
 }
+
+// moved is the operation that can make test entities of an account, put below a
+// test account, and all below it.
+const moved = "updateAccountParent"
 
 // know gives what is known of an entity, nothing at first.
 func (f *fold) know(k entityKey) *facts {
@@ -175,8 +179,8 @@ func (f *fold) apply(c *change) error {
 // advance makes a change's version the present one.
 func (f *fold) advance(c *change, have *facts) {
 	test := have.test
-	if !have.exists { // what is a test entity at first stays one
-		test = isTest(c.entity)
+	if !have.exists || c.Operation == moved { // what is a test entity stays one
+		test = test || isTest(c.entity)
 		for _, k := range parents(c.entity) {
 			test = test || f.know(k).test
 		}
@@ -198,7 +202,7 @@ func (f *fold) advance(c *change, have *facts) {
 		} else {
 			f.archived[c.kind] = append(f.archived[c.kind], []sqldb.Value{sqldb.Str(c.refID.String()), ended})
 		}
-		f.count(c.kind, before, test, -1)
+		f.count(c.kind, before, have.test, -1)
 	}
 	f.count(c.kind, now, test, 1)
 	f.happened(c, have.exists, before, now, test)
