@@ -77,6 +77,7 @@ var Collections = []*Collection{
 	collection[Product]("products", "Products"),
 	collection[Offer]("offers", "Offers"),
 	internal(collection[APIKey]("api-keys", "API Keys")),
+	internal(collection[Stream]("streams", "Streams")),
 }
 
 // CollectionByPath returns the collection, or nil.
@@ -96,4 +97,11 @@ type APIKey struct {
 	CreatedAt   Time     `json:"createdAt" doc:"When it was made."`
 	Revoked     bool     `json:"revoked" doc:"Whether it was revoked."`
 	RateLimit   int64    `json:"rateLimit,omitzero" doc:"Requests a second; none: the installation's default."`
+}
+
+// Stream is what is set about a stream that the relay publishes to; its code is
+// the relay's name.
+type Stream struct {
+	Item
+	Paused bool `json:"paused" doc:"Whether publishing is paused, by hand, on all servers."`
 }

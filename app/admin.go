@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"casm"
@@ -99,8 +100,12 @@ type refusal struct {
 	Detail string          `json:"detail,omitempty"`
 }
 
-// adminHandler serves an Admin, and the status, to the other end of the socket.
-func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger) http.Handler {
+// adminRoute adds what answers one request of the socket's other end.
+type adminRoute func(pattern string, fn func(r *http.Request, a local) (any, error))
+
+// adminHandler serves an Admin, the status, and more, to the other end of the
+// socket.
+func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger, more func(adminRoute)) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, fn func(r *http.Request, a local) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -123,6 +128,7 @@ func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger) http.H
 			}
 		})
 	}
+	more(handle)
 	handle("GET /status", func(*http.Request, local) (any, error) { return status(), nil })
 	handle("GET /keys", func(r *http.Request, a local) (any, error) {
 		keys, err := a.Keys(r.Context())
@@ -172,6 +178,9 @@ func (r remote) call(ctx context.Context, method, path string, body, into any) (
 	}
 	req.Header.Set(actorHeader, r.actor)
 	res, err := r.client.Do(req)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return ErrNoServer
+	}
 	if err != nil {
 		return fmt.Errorf("reach the running server: %w", err)
 	}
@@ -210,6 +219,9 @@ func ServerStatus(ctx context.Context, data string) (s Status, err error) {
 	err = newRemote(data, "").call(ctx, http.MethodGet, "/status", nil, &s)
 	return s, err
 }
+
+// ErrNoServer is the error of a data folder on which no server runs.
+var ErrNoServer = errors.New("no server runs on the data folder; name its folder with --data")
 
 // ErrNoData is the error of a data folder on which nothing was started yet.
 var ErrNoData = errors.New("the data folder holds no data")

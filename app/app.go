@@ -17,7 +17,6 @@ import (
 	"casm/engine"
 	"casm/httpapi"
 	"casm/relay"
-	"casm/store"
 	"casm/stream"
 	"casm/stream/natsjs"
 
@@ -122,7 +121,8 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if _, err := target.Tail(ctx); err != nil {
 		log.Warn("stream", "error", err)
 	}
-	a.relay = relay.New(a.core.engine, target, relay.Options{
+	a.relay = relay.New(a.core.store, target, relay.Options{
+		Holder: holder(), Paused: a.relayPaused,
 		Wake: a.core.engine.Committed, Gather: relayGather, Logger: log, Metrics: registry,
 	})
 	a.later(a.runRelay())
@@ -133,7 +133,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 
 	o := httpapi.Options{
-		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Logger: log,
+		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
 	}
 	if a.dwh != nil {
@@ -252,7 +252,7 @@ func (a *App) serveSocket() error {
 		return err
 	}
 	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
-	handler := adminHandler(keys, a.Status, a.log)
+	handler := adminHandler(keys, a.Status, a.log, a.relayHandlers)
 	if a.dwh != nil {
 		mux := http.NewServeMux()
 		mux.Handle("/", handler)
@@ -277,11 +277,7 @@ func (a *App) missing() []string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	err := a.core.engine.View(ctx, func(r store.Reader) error {
-		_, err := r.Head(ctx)
-		return err
-	})
-	if err != nil {
+	if _, err := a.core.head(ctx); err != nil {
 		a.log.Error("not ready", "error", err)
 		return []string{"the store cannot be read"}
 	}

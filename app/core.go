@@ -65,6 +65,15 @@ func (c *core) start(ctx context.Context, data Data, o engine.Options) (err erro
 	return nil
 }
 
+// head reads the end of the log.
+func (c *core) head(ctx context.Context) (head store.Head, err error) {
+	err = c.store.View(ctx, func(r store.Reader) error {
+		head, err = r.Head(ctx)
+		return err
+	})
+	return head, err
+}
+
 // drain stops the engine: it refuses new writes and commits what was gathered.
 func (c *core) drain(ctx context.Context) error {
 	if err := c.engine.Stop(ctx); err != nil {

@@ -60,6 +60,9 @@ func readyz(s *Server, x *exchange) {
 		x.wait(retryAfter)
 	}
 	answer := readiness{Ready: len(missing) == 0, Missing: []string{}}
+	if s.relay != nil {
+		answer.Relay = s.relay()
+	}
 	for _, m := range missing {
 		answer.Missing = append(answer.Missing, strings.ToValidUTF8(m, "?"))
 	}
@@ -74,6 +77,7 @@ func readyz(s *Server, x *exchange) {
 type readiness struct {
 	Ready   bool     `json:"ready"`
 	Missing []string `json:"missing"`
+	Relay   string   `json:"relay,omitempty"`
 }
 
 func docs(s *Server, x *exchange) { x.page(s.documents.docs) }

@@ -49,7 +49,9 @@ type Options struct {
 	// are answered.
 	Dev bool
 	// Ready names what is missing to serve; nil or empty: nothing.
-	Ready  func() []string
+	Ready func() []string
+	// Relay tells the state of the relay beside it; nil: it is not told.
+	Relay  func() string
 	Logger *slog.Logger
 	// Metrics is where request metrics are registered, Gatherer what /metrics
 	// shows; either may be nil.
@@ -68,6 +70,7 @@ type Server struct {
 	auth      *auth.Authenticator
 	dev       bool
 	ready     func() []string
+	relay     func() string
 	log       *slog.Logger
 	metrics   *metrics
 	tracer    trace.Tracer
@@ -91,7 +94,7 @@ func New(o Options) *Server {
 		panic("httpapi: without Dev there must be an Authenticator")
 	}
 	s := &Server{
-		engine: o.Engine, warehouse: o.Warehouse, auth: o.Auth, dev: o.Dev, ready: o.Ready, log: o.Logger,
+		engine: o.Engine, warehouse: o.Warehouse, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
 		metrics: newMetrics(o.Metrics), tracer: o.Tracer, version: o.Version,
 		mux: http.NewServeMux(), closing: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}

@@ -100,17 +100,23 @@ func agree(ctx context.Context, rd store.Reader, head store.Head, tail stream.Ta
 	case !verify || tail.ID == "":
 		return nil
 	}
-	before := casm.Position{Transaction: at.Transaction, Ordinal: at.Ordinal - 1}
-	if at.Ordinal == 0 {
-		before = casm.Position{Transaction: at.Transaction - 1, Ordinal: math.MaxInt32}
-	}
-	entries, err := rd.Feed(ctx, before, store.FeedFilter{}, 1)
+	held, err := holds(ctx, rd, tail)
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 || entries[0].Position != at || ID(entries[0]) != tail.ID {
+	if !held {
 		return &blockedError{fmt.Sprintf("the stream ends at position %s with the message %s, the store holds another one there: it lost what was published",
 			at, tail.ID)}
 	}
 	return nil
+}
+
+// holds reports whether the log holds a message of the stream at its place.
+func holds(ctx context.Context, rd store.Reader, m stream.Tail) (bool, error) {
+	before := casm.Position{Transaction: m.Position.Transaction, Ordinal: m.Position.Ordinal - 1}
+	if m.Position.Ordinal == 0 {
+		before = casm.Position{Transaction: m.Position.Transaction - 1, Ordinal: math.MaxInt32}
+	}
+	entries, err := rd.Feed(ctx, before, store.FeedFilter{}, 1)
+	return len(entries) > 0 && entries[0].Position == m.Position && ID(entries[0]) == m.ID, err
 }

@@ -21,7 +21,14 @@ func newMetrics(reg prometheus.Registerer, r *Relay) metrics {
 		labels, func(s Status) float64 { return float64(s.LagTransactions) })
 	gauge("casm_relay_lag_seconds", "Age of the oldest message that is not on the stream; 0 when all are.",
 		labels, func(s Status) float64 { return s.Lag.Seconds() })
-	for _, state := range []State{StateRunning, StatePaused, StateBlocked, StateFailing} {
+	gauge("casm_relay_leads", "1 where this process has the lease, and so publishes; 0 where it stands by.",
+		labels, func(s Status) float64 {
+			if s.Leads {
+				return 1
+			}
+			return 0
+		})
+	for _, state := range []State{StateRunning, StateStandby, StatePaused, StateBlocked, StateFailing} {
 		gauge("casm_relay_state", "1 for the state the relay is in.",
 			prometheus.Labels{"relay": r.o.Name, "state": string(state)}, func(s Status) float64 {
 				if s.State == state {

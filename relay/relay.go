@@ -11,6 +11,7 @@ import (
 	"casm/store"
 	"casm/stream"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -18,12 +19,22 @@ import (
 type Log interface {
 	// View runs fn on one consistent snapshot of what is committed.
 	View(ctx context.Context, fn func(store.Reader) error) error
+	// Lease gives one of several relays the work, for a time.
+	Lease(ctx context.Context, name, holder string, span time.Duration) (string, error)
+	// RaiseEpoch begins a new epoch, above the store's and over.
+	RaiseEpoch(ctx context.Context, over int64) (store.Head, error)
 }
 
 // Options are the settings of a relay; the zero value is good.
 type Options struct {
 	// Name tells relays apart in logs and metrics; "" for "stream".
 	Name string
+	// Holder names this relay to people who ask which of several works; it must
+	// be unlike that of all others. "" for a random one.
+	Holder string
+	// Paused tells whether publishing is paused for all relays, of all
+	// processes; it is asked about once a second. nil for never.
+	Paused func(context.Context) (bool, error)
 	// Source is the ce-source of all messages; "" for "/casm".
 	Source string
 	// Wake gives a channel that is closed at the next commit; nil for none.
@@ -36,8 +47,8 @@ type Options struct {
 	// of the disk to the store. A message that comes after a quiet time is
 	// published at once. 0 for 10 ms, negative for none.
 	Gather time.Duration
-	// MaxPause bounds the growing pauses after errors; 0 for 5 s. It is also
-	// how often a blocked relay looks whether it still is.
+	// MaxPause bounds the growing pauses after errors; 0 for 5 s. A blocked
+	// relay looks whether it still is each second, or as often as this.
 	MaxPause time.Duration
 	// MaxBytes bounds, roughly, the bytes of one batch; 0 for 8 MiB. A relay
 	// holds two batches at most.
@@ -56,6 +67,7 @@ type State string
 // The states of a relay.
 const (
 	StateRunning State = "running" // publishing, or waiting for something to publish
+	StateStandby State = "standby" // another relay has the lease
 	StatePaused  State = "paused"  // by hand
 	StateBlocked State = "blocked" // stream and store disagree; a person decides
 	StateFailing State = "failing" // an error; it tries again by itself
@@ -64,6 +76,10 @@ const (
 // Status is how far a relay is.
 type Status struct {
 	State State
+	// Holder is the relay that has the lease, as far as known; Leads tells
+	// whether that is this one.
+	Holder string
+	Leads  bool
 	// Error is why it is blocked or failing; else "".
 	Error string
 	// LastError is the last error, also when all is well again since.
@@ -83,7 +99,9 @@ type Status struct {
 var errPaused = errors.New("relay: paused")
 
 // Relay publishes a log to a stream. Any number may run on the same log and
-// stream; each message is published by one of them.
+// stream; each message is published by one of them. A lease lets one at a time
+// work; what makes it right is that the stream takes a batch only behind the
+// message that the relay knows as its last.
 type Relay struct {
 	log     Log
 	target  stream.Target
@@ -98,6 +116,9 @@ type Relay struct {
 	known bool
 	// ahead is the batch after tail if it was read already.
 	ahead *chunk
+	// asked is when the lease was last asked for, leads whether it was given.
+	asked time.Time
+	leads bool
 
 	mu      sync.Mutex // guards what follows
 	status  Status
@@ -112,6 +133,7 @@ type Relay struct {
 func New(log Log, target stream.Target, o Options) *Relay {
 	setDefault(&o.Name, "stream")
 	setDefault(&o.Source, "/casm")
+	setDefault(&o.Holder, uuid.NewString())
 	setDefault(&o.Poll, 250*time.Millisecond)
 	setDefault(&o.Gather, 10*time.Millisecond)
 	setDefault(&o.MaxPause, 5*time.Second)
@@ -145,6 +167,9 @@ func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.status
+	if s.State == StateStandby {
+		return s // the one that works tells the lag
+	}
 	if r.located {
 		s.LagTransactions = max(s.Head.Position-r.done, 0)
 	}
@@ -152,66 +177,6 @@ func (r *Relay) Status() Status {
 		s.Lag = max(casm.TimeOf(r.o.Now()).Sub(r.oldest), 0)
 	}
 	return s
-}
-
-// Pause stops publishing after the batch that is under way, until Resume. It
-// is not remembered beyond this Relay.
-func (r *Relay) Pause() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.resumed == nil {
-		r.resumed = make(chan struct{})
-		r.status.State, r.status.Error = StatePaused, ""
-		r.o.Logger.Info("publishing paused")
-	}
-}
-
-// Resume ends a Pause.
-func (r *Relay) Resume() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.resumed != nil {
-		close(r.resumed)
-		r.resumed = nil
-		r.status.State = StateRunning
-		r.o.Logger.Info("publishing resumed")
-	}
-}
-
-// paused returns a channel that Resume closes, nil when not paused.
-func (r *Relay) paused() <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.resumed
-}
-
-// Adopt tells the stream, durably, that it goes on in the store's present
-// epoch after a position, whatever its last message says: a person's word
-// after the store was put back to an earlier time, or the stream lost its end.
-func (r *Relay) Adopt(ctx context.Context, after casm.Position) error {
-	if err := r.take(ctx); err != nil {
-		return err
-	}
-	defer r.give()
-	r.known, r.ahead = false, nil
-	tail, err := r.target.Tail(ctx)
-	if err != nil && !errors.Is(err, stream.ErrTailUnknown) {
-		return err
-	}
-	var head store.Head
-	err = r.log.View(ctx, func(rd store.Reader) (err error) {
-		head, err = rd.Head(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	tail.Epoch, tail.Position, tail.ID = head.Epoch, after, ""
-	if err := r.target.Adopt(ctx, tail); err != nil {
-		return err
-	}
-	r.o.Logger.Warn("stream adopted", "epoch", tail.Epoch, "after", tail.Position, "sequence", tail.Sequence)
-	return nil
 }
 
 // take waits for the turn.

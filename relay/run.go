@@ -17,10 +17,19 @@ import (
 func (r *Relay) Run(ctx context.Context) error {
 	var t troubles
 	var last time.Time // of the last publish
+	var governed time.Time
+	defer r.giveUp(ctx)
 	for ctx.Err() == nil {
+		if time.Since(governed) >= leaseTurn {
+			governed = time.Now()
+			if err := r.govern(ctx); err != nil {
+				wait(ctx, t.pause(ctx, r, err), nil)
+				continue
+			}
+		}
 		if resumed := r.paused(); resumed != nil {
 			r.survey(ctx)
-			wait(ctx, r.o.MaxPause, resumed)
+			wait(ctx, min(r.o.MaxPause, leaseTurn), resumed)
 			continue
 		}
 		// The channel comes before the look, so that no commit falls between.
@@ -36,6 +45,11 @@ func (r *Relay) Run(ctx context.Context) error {
 		case err != nil:
 			wait(ctx, t.pause(ctx, r, err), nil)
 			continue
+		case out.standby:
+			t.over(r)
+			r.stand()
+			wait(ctx, leaseTurn, nil)
+			continue
 		case out.published > 0:
 			last = begun
 		}
@@ -49,8 +63,8 @@ func (r *Relay) Run(ctx context.Context) error {
 }
 
 // Flush publishes all that is committed when it is called. It ends early when
-// ctx does, or when the relay is paused or blocked. It may be called while Run
-// runs, and after it ended.
+// ctx does, or when the relay is paused or blocked, and leaves the work to the
+// relay that has the lease. It may be called while Run runs, and after it ended.
 func (r *Relay) Flush(ctx context.Context) error {
 	var head store.Head
 	err := r.log.View(ctx, func(rd store.Reader) (err error) {
@@ -68,8 +82,10 @@ func (r *Relay) Flush(ctx context.Context) error {
 		if r.reached(head.Position) {
 			return nil
 		}
-		_, err := r.step(ctx)
+		out, err := r.step(ctx)
 		switch {
+		case err == nil && out.standby:
+			return nil
 		case err == nil:
 			t.over(r)
 		case blocked(err):
@@ -102,6 +118,7 @@ func wait(ctx context.Context, d time.Duration, c <-chan struct{}) {
 type outcome struct {
 	published int
 	more      bool // there may be more to do at once
+	standby   bool // it is another relay's
 }
 
 // step publishes one batch.
@@ -110,6 +127,11 @@ func (r *Relay) step(ctx context.Context) (outcome, error) {
 		return outcome{}, err
 	}
 	defer r.give()
+	leads, err := r.lead(ctx)
+	if err != nil || !leads {
+		r.known, r.ahead = false, nil
+		return outcome{standby: err == nil}, err
+	}
 	out, err := r.publish(ctx)
 	if err != nil {
 		r.known, r.ahead = false, nil
@@ -255,7 +277,7 @@ func (t *troubles) pause(ctx context.Context, r *Relay, err error) time.Duration
 	state := StateFailing
 	if blocked(err) {
 		state = StateBlocked
-		t.pauses = r.o.MaxPause
+		t.pauses = min(r.o.MaxPause, leaseTurn) // within it the lease is kept
 	} else {
 		t.pauses = min(max(2*t.pauses, 50*time.Millisecond), r.o.MaxPause)
 	}
@@ -281,7 +303,7 @@ func (t *troubles) over(r *Relay) {
 	*t = troubles{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.status.State != StatePaused {
+	if r.status.State != StatePaused && r.status.State != StateStandby {
 		r.status.State, r.status.Error = StateRunning, ""
 	}
 	r.o.Logger.Info("publishing again")

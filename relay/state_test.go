@@ -22,6 +22,11 @@ import (
 type movable struct{ now atomic.Pointer[natsjs.Target] }
 
 func (m *movable) Tail(ctx context.Context) (stream.Tail, error) { return m.now.Load().Tail(ctx) }
+
+func (m *movable) At(ctx context.Context, sequence uint64) (stream.Tail, error) {
+	return m.now.Load().At(ctx, sequence)
+}
+
 func (m *movable) Publish(ctx context.Context, tail stream.Tail, ms []stream.Message) (stream.Tail, error) {
 	return m.now.Load().Publish(ctx, tail, ms)
 }
@@ -143,69 +148,40 @@ func TestPause(t *testing.T) {
 	wantOnStream(t, srv, l)
 }
 
-// epochs is a log whose store was put back so often.
-type epochs struct {
-	relay.Log
-	raised atomic.Int64
-}
-
-type epochReader struct {
-	store.Reader
-	raised int64
-}
-
-func (e *epochs) View(ctx context.Context, fn func(store.Reader) error) error {
-	return e.Log.View(ctx, func(r store.Reader) error { return fn(epochReader{r, e.raised.Load()}) })
-}
-
-func (r epochReader) Head(ctx context.Context) (store.Head, error) {
-	h, err := r.Reader.Head(ctx)
-	h.Epoch += r.raised
-	return h, err
-}
-
 func TestBlockedUntilAdopted(t *testing.T) {
+	restored := func(t *testing.T, old *ledger, commits int) *ledger {
+		l := newLedger(t)
+		copyFirst(t, old, l, 1)
+		for range commits {
+			l.commit(1)
+		}
+		return l
+	}
 	for name, c := range map[string]struct {
-		restore func(t *testing.T, old *ledger) relay.Log
+		restore func(t *testing.T, old *ledger) *ledger
 		reason  string
-		after   casm.Position
+		after   casm.Position // which both have
+		more    int           // messages that follow it when one more was committed
 	}{
 		"a higher epoch": {
-			func(t *testing.T, old *ledger) relay.Log {
-				e := &epochs{Log: old}
-				e.raised.Store(1)
-				return e
-			}, "it was put back", casm.Position{Transaction: 3},
+			func(t *testing.T, old *ledger) *ledger {
+				if _, err := old.RaiseEpoch(t.Context(), 0); err != nil {
+					t.Fatal(err)
+				}
+				return old
+			}, "it was put back", casm.Position{Transaction: 3}, 1,
 		},
-		"a lower epoch": {
-			func(t *testing.T, old *ledger) relay.Log {
-				e := &epochs{Log: old}
-				e.raised.Store(-1)
-				return e
-			}, "it was put back", casm.Position{Transaction: 3},
-		},
-		"a shorter log": {
-			func(t *testing.T, _ *ledger) relay.Log {
-				l := newLedger(t)
-				l.commit(1, 1)
-				return l
-			}, "lost what was published", casm.Position{Transaction: 1},
-		},
-		"another log": {
-			func(t *testing.T, _ *ledger) relay.Log {
-				l := newLedger(t)
-				l.commit(1, 1, 1, 1, 1)
-				return l
-			}, "holds another one", casm.Position{Transaction: 4},
-		},
+		"a shorter log":                 {func(t *testing.T, old *ledger) *ledger { return restored(t, old, 0) }, "lost what was published", casm.Position{Transaction: 1}, 1},
+		"a log as long":                 {func(t *testing.T, old *ledger) *ledger { return restored(t, old, 2) }, "holds another one", casm.Position{Transaction: 1}, 3},
+		"a longer log":                  {func(t *testing.T, old *ledger) *ledger { return restored(t, old, 9) }, "holds another one", casm.Position{Transaction: 1}, 10},
+		"a log of which nothing stands": {func(t *testing.T, _ *ledger) *ledger { l := newLedger(t); l.commit(1, 1, 1, 1); return l }, "holds another one", casm.Start, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, srv := newLedger(t), natstest.Start(t, natsjs.ServerOptions{Dir: t.TempDir()})
 			l.commit(1, 1, 1)
 			flush(t, relay.New(l, natstest.Target(t, srv), options(t, l)))
-			log := c.restore(t, l)
-			o := options(t, l)
-			r := relay.New(log, natstest.Target(t, srv), o)
+			l = c.restore(t, l)
+			r := relay.New(l, natstest.Target(t, srv), options(t, l))
 			run(t, r)
 			eventually(t, "blocked", func() bool { return r.Status().State == relay.StateBlocked })
 			if s := r.Status(); !strings.Contains(s.Error, c.reason) || !strings.Contains(s.Error, "casm relay adopt") {
@@ -218,17 +194,55 @@ func TestBlockedUntilAdopted(t *testing.T) {
 			if n := len(natstest.Read(t, srv)); n != 3 {
 				t.Errorf("%d messages are on the stream, 3 were", n)
 			}
-			if err := r.Adopt(t.Context(), c.after); err != nil {
+			a, err := r.Adopt(t.Context(), nil, false)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if want := (relay.Adoption{Epoch: a.Epoch, After: c.after, Lost: 3 - uint64(c.after.Transaction)}); a != want || a.Epoch < 2 {
+				t.Errorf("adopted %+v, want %+v", a, want)
 			}
 			eventually(t, "goes on after it was adopted", func() bool {
 				s := r.Status()
 				return s.State == relay.StateRunning && s.LagTransactions == 0
 			})
 			ms := natstest.Read(t, srv)
-			if len(ms) != 4 || ms[3].Position.Transaction != c.after.Transaction+1 {
-				t.Errorf("the stream has %d messages, the last at %s; want one more, after %s", len(ms), ms[len(ms)-1].Position, c.after)
+			if len(ms) != 3+c.more || ms[3].Position.Transaction != c.after.Transaction+1 {
+				t.Errorf("the stream has %d messages, the last at %s; want %d more, after %s", len(ms), ms[len(ms)-1].Position, c.more, c.after)
+			}
+			if _, err := r.Adopt(t.Context(), nil, false); !errors.Is(err, relay.ErrAgree) {
+				t.Errorf("adopted again: %v", err)
 			}
 		})
+	}
+}
+
+// copyFirst copies the first transactions of a log to one that is empty, as a
+// backup taken then holds them.
+func copyFirst(t *testing.T, from, to *ledger, transactions int64) {
+	t.Helper()
+	var entries []store.Entry
+	err := from.View(t.Context(), func(r store.Reader) (err error) {
+		entries, err = r.Feed(t.Context(), casm.Start, store.FeedFilter{}, 1000)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = to.Commit(t.Context(), store.Needs{}, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
+		set := &store.WriteSet{}
+		for _, e := range entries {
+			if e.Position.Transaction > transactions {
+				break
+			}
+			if int64(len(set.Transactions)) < e.Position.Transaction {
+				set.Transactions = append(set.Transactions, e.Transaction)
+			}
+			last := &set.Transactions[len(set.Transactions)-1]
+			last.Changes = append(last.Changes, e.Change)
+		}
+		return set, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -41,6 +41,15 @@ type Store interface {
 	// transactions, the oldest first, made before the instant. It returns how
 	// many transactions it passed; fewer than limit: there are no more.
 	Forget(ctx context.Context, before casm.Time, limit int) (int, error)
+	// Lease takes what a name stands for, or keeps it, for holder and a span by
+	// the store's clock, unless another has it, and returns who has it now. A
+	// span of 0 gives it up. It saves several processes from doing the same
+	// work; it promises nothing: who is stopped for longer than the span has
+	// lost it without a word. A store for one process gives it to whoever asks.
+	Lease(ctx context.Context, name, holder string, span time.Duration) (string, error)
+	// RaiseEpoch records that the store was put back to an earlier time: the
+	// head's epoch becomes one more than it and over are.
+	RaiseEpoch(ctx context.Context, over int64) (Head, error)
 	// Close ends the store; no call may be under way.
 	Close() error
 }

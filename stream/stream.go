@@ -76,6 +76,9 @@ type Target interface {
 	// Tail reads what was published last, from the platform itself. With
 	// ErrTailUnknown the Tail holds the Sequence, for Adopt.
 	Tail(ctx context.Context) (Tail, error)
+	// At reads the place of the message with a sequence, or ErrNoMessage;
+	// ErrTailUnknown when the message does not tell it.
+	At(ctx context.Context, sequence uint64) (Tail, error)
 	// Publish appends the messages durably, all or none, directly after tail,
 	// and returns the new one. ErrConflict when the stream does not end at
 	// tail. Any other error may leave the outcome open: read Tail again.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"casm"
 	"casm/store"
@@ -43,6 +44,14 @@ func (s *several) View(ctx context.Context, fn func(store.Reader) error) error {
 
 func (s *several) Forget(ctx context.Context, before casm.Time, limit int) (int, error) {
 	return s.next().Forget(ctx, before, limit)
+}
+
+func (s *several) Lease(ctx context.Context, name, holder string, span time.Duration) (string, error) {
+	return s.next().Lease(ctx, name, holder, span)
+}
+
+func (s *several) RaiseEpoch(ctx context.Context, over int64) (store.Head, error) {
+	return s.next().RaiseEpoch(ctx, over)
 }
 
 func (s *several) Close() (err error) {

@@ -280,6 +280,14 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(when + ": Forget")
+		if _, err := s.Lease(ctx, "relay", when, 0); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": Lease")
+		if _, err := s.RaiseEpoch(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": RaiseEpoch")
 		for _, kind := range append(slices.Clone(casm.Kinds), 0) {
 			if err := lockAll(ctx, s, kind); err != nil {
 				t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"casm/store"
 
@@ -80,15 +81,19 @@ func syncDir(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// RaiseEpoch records that the store was put back to an earlier time: after a
-// restore, before the store is served again.
-func (s *Store) RaiseEpoch(ctx context.Context) (head store.Head, err error) {
+// Lease implements store.Store: one process has the folder, and so all leases.
+func (s *Store) Lease(_ context.Context, _, holder string, _ time.Duration) (string, error) {
+	return holder, nil
+}
+
+// RaiseEpoch implements store.Store.
+func (s *Store) RaiseEpoch(ctx context.Context, over int64) (head store.Head, err error) {
 	w, err := s.take(ctx, s.writer)
 	if err != nil {
 		return store.Head{}, err
 	}
 	defer s.put(s.writer, w)
-	if err := w.exec(`UPDATE log_head SET epoch = epoch + 1`, nil); err != nil {
+	if err := w.exec(`UPDATE log_head SET epoch = max(epoch, ?) + 1`, func(a *args) { a.int(over) }); err != nil {
 		return store.Head{}, classify(fmt.Errorf("raise the epoch: %w", err))
 	}
 	return (&reader{c: w, now: s.now}).Head(ctx)

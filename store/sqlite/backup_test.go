@@ -88,7 +88,7 @@ func TestBackupWhileWriting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raised, err := c.RaiseEpoch(ctx)
+	raised, err := c.RaiseEpoch(ctx, 0)
 	if err != nil || raised.Epoch != head.Epoch+1 || raised != headOf(t, c) {
 		t.Errorf("epoch raised from %+v to %+v: %v", head, raised, err)
 	}

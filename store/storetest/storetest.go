@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Journal", journalTests},
 		{"Feed", feedTests},
 		{"Checksum", checksumTests},
+		{"Lease", leaseTests},
 		{"Config", configTests},
 		{"List", listTests},
 		{"Model", modelTests},

@@ -187,6 +187,21 @@ func (t *Target) Tail(ctx context.Context) (stream.Tail, error) {
 	if tail, ok := adopted(info); ok {
 		return tail, nil
 	}
+	tail, err := t.at(ctx, seq)
+	if errors.Is(err, stream.ErrNoMessage) {
+		err = fmt.Errorf("%w: %w", stream.ErrTailUnknown, err)
+	}
+	return tail, err
+}
+
+// At implements stream.Target.
+func (t *Target) At(ctx context.Context, sequence uint64) (stream.Tail, error) {
+	ctx, cancel := t.bound(ctx)
+	defer cancel()
+	return t.at(ctx, sequence)
+}
+
+func (t *Target) at(ctx context.Context, seq uint64) (stream.Tail, error) {
 	msg, err := t.message(ctx, seq)
 	if err != nil {
 		return stream.Tail{Sequence: seq}, err
@@ -229,7 +244,7 @@ func (t *Target) message(ctx context.Context, seq uint64) (nats.Header, error) {
 	}
 	switch {
 	case r.Error != nil && r.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return nil, fmt.Errorf("stream %s: the message with sequence %d, its last, is gone: %w", StreamName, seq, stream.ErrTailUnknown)
+		return nil, fmt.Errorf("stream %s, sequence %d: %w", StreamName, seq, stream.ErrNoMessage)
 	case r.Error != nil:
 		return nil, fmt.Errorf("stream %s: get message %d: %w", StreamName, seq, r.Error)
 	case r.Message == nil:

@@ -48,6 +48,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Platform) {
 		{"the tail survives a restart", restart},
 		{"publishers in a race write each place once", race},
 		{"an adopted tail holds until something is published", adopt},
+		{"a message tells its place", at},
 		{"a context that ended ends a call", canceled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -336,6 +337,26 @@ func adopt(t *testing.T, f *fixture) {
 		t.Fatalf("adopting a stream that moved on: %v, want ErrConflict", err)
 	}
 	f.wantRead(t, append(Messages(1, 9), Messages(5, 2)...))
+}
+
+func at(t *testing.T, f *fixture) {
+	g := f.target(t)
+	ms := Messages(1, 9)
+	tail := mustPublish(t, g, mustTail(t, g), ms)
+	first := tail.Sequence - uint64(len(ms)) + 1
+	for i, m := range ms {
+		want := stream.Tail{Epoch: m.Epoch, Position: m.Position, ID: m.ID, Sequence: first + uint64(i)}
+		got, err := g.At(timeout(t), want.Sequence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("message %d (-want +got):\n%s", i, d)
+		}
+	}
+	if _, err := g.At(timeout(t), tail.Sequence+1); !errors.Is(err, stream.ErrNoMessage) {
+		t.Errorf("behind the last message: %v, want ErrNoMessage", err)
+	}
 }
 
 func canceled(t *testing.T, f *fixture) {
