@@ -15,9 +15,15 @@ var shared struct {
 // that the tests of this process share; CleanUp ends it.
 func Database(t testing.TB) string {
 	t.Helper()
+	return SharedPostgres(t).Database(t, "template1")
+}
+
+// SharedPostgres returns the server of Database.
+func SharedPostgres(t testing.TB) *Postgres {
+	t.Helper()
 	shared.once.Do(func() { shared.p, shared.err = StartPostgres() })
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	return shared.p.Database(t, "template1")
+	return shared.p
 }
