@@ -50,9 +50,14 @@ func (c *core) start(ctx context.Context, data Data, o engine.Options) (err erro
 	if data.Database == "" {
 		c.store, err = sqlite.Open(ctx, filepath.Join(data.Data, storeFile), sqlite.Options{})
 		o.Exclusive = true // the folder is locked
-	} else if err = postgres.Migrate(ctx, data.Database); err == nil {
-		o.Committers = committers
-		c.store, err = postgres.Open(ctx, data.Database, postgres.Options{Logger: o.Logger, Committers: committers + 2})
+	} else {
+		if !data.NoMigrate {
+			err = postgres.Migrate(ctx, data.Database)
+		}
+		if err == nil {
+			o.Committers = committers
+			c.store, err = postgres.Open(ctx, data.Database, postgres.Options{Logger: o.Logger, Committers: committers + 2})
+		}
 	}
 	if err != nil {
 		return err

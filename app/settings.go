@@ -17,8 +17,9 @@ import (
 // Data is where a system keeps what it stores. Commands that work on a stopped
 // system take it too.
 type Data struct {
-	Data     string `env:"CASM_DATA" default:"./casm-data" placeholder:"DIR" help:"Folder of all stored data; made when it is missing. One process at a time works on it (default: ${default})."`
-	Database string `env:"CASM_DATABASE" placeholder:"URL" help:"PostgreSQL 15 or later to use instead of the embedded store: postgres://… It holds a password: give it in the environment or in the settings file rather than on the command line."`
+	Data      string `env:"CASM_DATA" default:"./casm-data" placeholder:"DIR" help:"Folder of all stored data; made when it is missing. One process at a time works on it (default: ${default})."`
+	Database  string `env:"CASM_DATABASE" placeholder:"URL" help:"PostgreSQL 15 or later to use instead of the embedded store: postgres://… It holds a password: give it in the environment or in the settings file rather than on the command line."`
+	NoMigrate bool   `name:"no-migrate" env:"CASM_NO_MIGRATE" help:"With --database: do not bring the schema to this release's; refuse to work until casm migrate has done it."`
 }
 
 // Settings are everything that can be set about a server. Each field is a

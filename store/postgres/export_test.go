@@ -1,6 +1,9 @@
 package postgres
 
-import "strings"
+import (
+	"context"
+	"strings"
+)
 
 // Statements are all statements that look something up or write.
 func Statements() (list []string) {
@@ -16,3 +19,11 @@ func Statements() (list []string) {
 var MakePartition = makePartition
 
 const Settings = settings
+
+// MigrateTo is Migrate up to a step: what a release had that ended with it.
+var MigrateTo = migrateTo
+
+// OpenUnchecked is Open as of a release whose schema the database has.
+func OpenUnchecked(ctx context.Context, url string) (*Store, error) {
+	return openStore(ctx, url, Options{}, false)
+}
