@@ -283,7 +283,13 @@ func (in *Input) Decide(d *Decision) *Record {
 	if s := in.SubjectRecord(); s != nil && s.Deactivated() {
 		d.refuse(casm.IsDeactivated, "/"+op.SubjectMember, "the %v %v is DEACTIVATED, which is final", s.Kind(), s.ID())
 	}
-	payload := op.decide(d, in)
+	// What is created grows out of the members given. They are kept: a commit
+	// that lost a race, or its connection, is decided once more.
+	fresh := *in
+	if in.Entity != nil {
+		fresh.Entity = (&Record{Entity: in.Entity}).Copy().Entity
+	}
+	payload := op.decide(d, &fresh)
 	d.Violations.Sort()
 	return payload
 }
