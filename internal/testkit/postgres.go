@@ -234,6 +234,19 @@ func (p *Postgres) Shutdown() error { return p.end(syscall.SIGINT) }
 // Crash ends the server without giving it time for anything; Start recovers.
 func (p *Postgres) Crash() error { return p.end(syscall.SIGQUIT) }
 
+// Kill ends all processes of the server with SIGKILL at once; Start recovers.
+func (p *Postgres) Kill() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.process == nil {
+		return nil
+	}
+	err := killAll(p.process)
+	<-p.process.ended
+	p.process = nil
+	return err
+}
+
 func (p *Postgres) end(signal syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,8 +1,13 @@
 package testkit
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -25,4 +30,28 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 		close(p.ended)
 	}()
 	return p, <-started
+}
+
+// killAll ends a program and all that it started, at once.
+func killAll(p *process) error {
+	pid := p.cmd.Process.Pid
+	// Stopped, it starts no others meanwhile.
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	err = nil
+	for _, child := range strings.Fields(string(children)) {
+		n, e := strconv.Atoi(child)
+		if e == nil {
+			e = syscall.Kill(n, syscall.SIGKILL)
+		}
+		if e != nil && !errors.Is(e, syscall.ESRCH) {
+			err = errors.Join(err, e)
+		}
+	}
+	return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
 }

@@ -15,3 +15,7 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	}()
 	return p, nil
 }
+
+// killAll ends a program; those that it started end by themselves when they
+// miss it.
+func killAll(p *process) error { return p.cmd.Process.Kill() }
