@@ -305,7 +305,7 @@ func (m *measurement) sleep(ctx context.Context, d time.Duration, tell bool) {
 // client sends requests until the measurement is over. A request counts in the
 // phase in which its answer came.
 func (m *measurement) client(ctx context.Context, number int, result *Result) {
-	c := &client{target: m.target, timeout: m.run.Timeout}
+	c := &client{target: m.target.of(number), timeout: m.run.Timeout}
 	defer c.close()
 	var body []byte
 	for n := uint64(1); ctx.Err() == nil && m.phase.Load() != over; n++ {

@@ -35,6 +35,16 @@ type Target struct {
 	Bare bool
 	// Key is an API key; "" for a server that was started with --dev.
 	Key string
+	// Others are more servers of the same installation; clients take turns.
+	Others []*Target
+}
+
+// of is the server that a client uses.
+func (t *Target) of(client int) *Target {
+	if n := client % (1 + len(t.Others)); n > 0 {
+		return t.Others[n-1]
+	}
+	return t
 }
 
 func (t *Target) address() string {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"casm/app"
 	"casm/bench"
 )
 
@@ -20,6 +21,8 @@ type load struct {
 	Target            string        `placeholder:"URL" help:"A running server with the demonstration, such as http://127.0.0.1:8080. It gets many customers. None: a server of its own, on a temporary folder."`
 	APIKey            string        `env:"CASM_API_KEY" placeholder:"KEY" help:"API key for --target."`
 	BatchLimit        int           `placeholder:"N" help:"Batch limit of the server of its own. None: the default."`
+	Database          string        `env:"CASM_LOAD_DATABASE" placeholder:"URL" help:"PostgreSQL for the server of its own, postgres://…; it gets many customers, so give it a database for this alone."`
+	Servers           int           `default:"1" placeholder:"N" help:"How many servers of its own share the database; clients take turns (default: ${default})."`
 	CompareBatchLimit int           `placeholder:"N" help:"Measures a second server of its own with this batch limit too, in turns with the first."`
 	JSON              bool          `name:"json" help:"Print the results as JSON."`
 }
@@ -39,6 +42,8 @@ Examples:
   casm load
   casm load --compare-batch-limit 1
   casm load --clients 64 --scenario update-one,update-each
+  casm load --clients 64,256 --compare-batch-limit 1 --database postgres://casm@127.0.0.1/casm_load
+  casm load --clients 64 --scenario update-one,update-each --servers 2 --database postgres://casm@127.0.0.1/casm_load
   casm load --target https://casm.example --api-key "$KEY" --clients 16 --duration 1m --json`
 }
 
@@ -54,6 +59,17 @@ func (l *load) Validate() error {
 	}
 	if l.Warmup < 0 || l.Warmup > time.Hour {
 		return errors.New("--warmup must be from 0s to 1h")
+	}
+	if err := (&app.Data{Database: l.Database}).Check(); err != nil {
+		return err
+	}
+	switch {
+	case l.Servers < 1 || l.Servers > 16:
+		return fmt.Errorf("--servers %d: must be from 1 to 16", l.Servers)
+	case l.Servers > 1 && l.Database == "":
+		return errors.New("--servers: several need a --database")
+	case l.Target != "" && l.Database != "":
+		return errors.New("--database is for a server of its own, not with --target")
 	}
 	if l.Target != "" {
 		u, err := url.Parse(l.Target)
@@ -144,16 +160,24 @@ func (l *load) contenders(ctx context.Context) ([]contender, func() error, error
 		return errors.Join(errs...)
 	}
 	for _, limit := range limits {
-		s, err := startOwn(ctx, limit)
-		if err != nil {
-			return nil, nil, errors.Join(err, stop())
+		var target *bench.Target
+		for range l.Servers {
+			s, err := startOwn(ctx, limit, l.Database)
+			if err != nil {
+				return nil, nil, errors.Join(err, stop())
+			}
+			servers = append(servers, s)
+			if target == nil {
+				target = &bench.Target{URL: s.url}
+			} else {
+				target.Others = append(target.Others, &bench.Target{URL: s.url})
+			}
 		}
-		servers = append(servers, s)
 		label := "default"
 		if limit != 0 {
 			label = fmt.Sprint(limit)
 		}
-		all = append(all, contender{label, &bench.Target{URL: s.url}})
+		all = append(all, contender{label, target})
 	}
 	return all, stop, nil
 }

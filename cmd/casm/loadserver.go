@@ -28,8 +28,8 @@ type ownServer struct {
 }
 
 // startOwn starts a server and waits until it is ready. A batchLimit of 0 is
-// the default.
-func startOwn(ctx context.Context, batchLimit int) (_ *ownServer, err error) {
+// the default, a database of "" the embedded store.
+func startOwn(ctx context.Context, batchLimit int, database string) (_ *ownServer, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -46,6 +46,9 @@ func startOwn(ctx context.Context, batchLimit int) (_ *ownServer, err error) {
 	s.cmd.Stderr = s.log
 	// Settings that are meant for another server are not meant for this one.
 	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CASM_") })
+	if database != "" {
+		s.cmd.Env = append(s.cmd.Env, "CASM_DATABASE="+database) // it may hold a password, which others could read among arguments
+	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the generator, which stops it
 	if err := s.cmd.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.data))
