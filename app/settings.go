@@ -58,6 +58,14 @@ func (d *Data) Check() error {
 	return nil
 }
 
+// checkStream checks the setting --stream.
+func checkStream(s string) error {
+	if u, err := url.Parse(s); s != "" && (err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls") {
+		return errors.New("--stream: must be an address such as nats://127.0.0.1:4222") // not told: it may hold a password
+	}
+	return nil
+}
+
 // Off is the value of an address that is not to be listened on.
 const Off = "off"
 
@@ -78,8 +86,8 @@ func (s *Settings) Check() error {
 	if err := s.Data.Check(); err != nil {
 		all = append(all, err)
 	}
-	if u, err := url.Parse(s.Stream); s.Stream != "" && (err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls") {
-		add("--stream: must be an address such as nats://127.0.0.1:4222")
+	if err := checkStream(s.Stream); err != nil {
+		all = append(all, err)
 	}
 	if err := checkWarehouse(s.Warehouse); err != nil {
 		all = append(all, err)

@@ -10,15 +10,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"casm/warehouse"
 	"casm/warehouse/httpfeed"
 	"casm/warehouse/lake"
 	"casm/warehouse/sqldb"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 )
 
 // WarehouseData is where a data warehouse is.
@@ -55,9 +54,15 @@ type Cell struct {
 	Number bool
 }
 
-// QueryWarehouse runs one SQL statement that reads. header is called once,
-// before the rows; the slice that row gets is used again.
-func QueryWarehouse(ctx context.Context, w WarehouseData, statement string, header func([]string) error, row func([]Cell) error) error {
+// QueryWarehouse runs one SQL statement that reads, for no longer than limit;
+// 0: without one. header is called once, before the rows; the slice that row
+// gets is used again.
+func QueryWarehouse(ctx context.Context, w WarehouseData, statement string, limit time.Duration, header func([]string) error, row func([]Cell) error) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("the statement was ended after %v; --timeout says how long one may take", limit))
+		defer cancel()
+	}
 	db, err := w.reader(ctx)
 	if err != nil {
 		return err
@@ -70,6 +75,9 @@ func QueryWarehouse(ctx context.Context, w WarehouseData, statement string, head
 		}
 		return row(cells)
 	})
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	return errors.Join(err, db.Close())
 }
 
@@ -86,9 +94,10 @@ func ExportWarehouse(ctx context.Context, w WarehouseData, dir string, progress 
 
 // FeedSettings are where a warehouse in a process of its own gets the log from.
 type FeedSettings struct {
-	Feed     string `env:"CASM_FEED" placeholder:"URL" help:"Server whose feed is read, such as http://127.0.0.1:8080."`
-	APIKey   string `name:"api-key" env:"CASM_API_KEY" placeholder:"KEY" help:"API key for --feed, with the permission stream:read. Give it in the environment rather than on the command line."`
-	TimeZone string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"The installation's time zone (IANA), of daily figures (default: ${default})."`
+	Feed       string `env:"CASM_FEED" placeholder:"URL" help:"Server whose feed is read, such as http://127.0.0.1:8080."`
+	APIKey     string `name:"api-key" env:"CASM_API_KEY" xor:"api-key" placeholder:"KEY" help:"API key for --feed, with the permission stream:read. Give it in the environment rather than on the command line."`
+	APIKeyFile string `name:"api-key-file" env:"CASM_API_KEY_FILE" xor:"api-key" placeholder:"FILE" help:"File that holds the API key."`
+	TimeZone   string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"The installation's time zone (IANA), of daily figures (default: ${default})."`
 }
 
 // Check finds what is wrong with them.
@@ -103,6 +112,28 @@ func (f *FeedSettings) Check() error {
 		return fmt.Errorf("--feed: %w", err)
 	}
 	return nil
+}
+
+// maxKeyFile bounds a file that holds a key, in bytes.
+const maxKeyFile = 4 << 10
+
+// open opens the feed that is named.
+func (f *FeedSettings) open() (*httpfeed.Feed, error) {
+	key := f.APIKey
+	if f.APIKeyFile != "" {
+		file, err := os.Open(f.APIKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("--api-key-file: %w", err)
+		}
+		text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, fmt.Errorf("--api-key-file: %w", err)
+		}
+		if key = strings.TrimSpace(string(text)); key == "" {
+			return nil, fmt.Errorf("--api-key-file %s: it is empty", f.APIKeyFile)
+		}
+	}
+	return httpfeed.New(f.Feed, key, nil)
 }
 
 // RebuildWarehouse builds the warehouse anew, beside the one there is, from
@@ -126,7 +157,7 @@ func RebuildWarehouse(ctx context.Context, w WarehouseData, f FeedSettings, log 
 }
 
 func (w *WarehouseData) rebuildFrom(ctx context.Context, f FeedSettings, log *slog.Logger, progress func(done, total, messages int64)) error {
-	feed, err := httpfeed.New(f.Feed, f.APIKey, nil)
+	feed, err := f.open()
 	if err != nil {
 		return err
 	}
@@ -237,130 +268,4 @@ func (d *dwh) serveRebuild(w http.ResponseWriter, r *http.Request) {
 		last.Error = err.Error()
 	}
 	say(last)
-}
-
-// WarehouseServer are the settings of a warehouse in a process of its own.
-type WarehouseServer struct {
-	WarehouseData
-	FeedSettings
-	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server whose stream is followed: nats://…, tls://… None: the feed is followed instead."`
-	Listen string `env:"CASM_WAREHOUSE_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address of /healthz, /metrics, /v1/dwh/metrics and /v1/dwh/reconciliation, on the loopback interface, for nobody signs in there; or \"off\" (default: ${default})."`
-
-	LogFormat string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
-	LogLevel  string `env:"CASM_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"What is logged: ${enum} (default: ${default})."`
-}
-
-// Check finds what is wrong with the settings.
-func (s *WarehouseServer) Check() error {
-	err := errors.Join(s.WarehouseData.Check(), s.FeedSettings.Check())
-	if s.Feed == "" {
-		err = errors.Join(err, errors.New("--feed: must name a server, whose feed has what the stream lacks"))
-	}
-	if s.Listen != Off {
-		listener := Settings{Dev: true} // as nobody signs in
-		listener.checkAddress("--listen", s.Listen, func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) })
-	}
-	return err
-}
-
-// RunWarehouse lets a warehouse follow until ctx ends.
-func RunWarehouse(ctx context.Context, s WarehouseServer, out, logTo io.Writer) (err error) {
-	log, err := NewLogger(&Settings{LogFormat: s.LogFormat, LogLevel: s.LogLevel}, logTo)
-	if err != nil {
-		return err
-	}
-	place, err := s.place(log)
-	if err != nil {
-		return err
-	}
-	feed, err := httpfeed.New(s.Feed, s.APIKey, nil)
-	if err != nil {
-		return err
-	}
-	zone, err := time.LoadLocation(s.TimeZone)
-	if err != nil {
-		return err
-	}
-	registry := newRegistry()
-	o := warehouse.Options{Place: place, Feed: feed, Zone: zone, Logger: log, Metrics: registry}
-	if s.Stream != "" {
-		o.Subscribe = subscribeTo(s.Stream)
-	}
-	d := &dwh{o: o, log: log, err: errors.New("it is being opened")}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, 1)
-	if s.Listen != Off {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
-		if err != nil {
-			return fmt.Errorf("--listen: %w", err)
-		}
-		const connections = 64
-		server := &http.Server{
-			Handler: d.handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})), ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			if err := server.Serve(netutil.LimitListener(listener, connections)); !errors.Is(err, http.ErrServerClosed) {
-				failed <- err
-				cancel()
-			}
-		}()
-		defer func() {
-			err = errors.Join(err, bounded(context.WithoutCancel(ctx), stopRequests, server.Shutdown))
-			<-ended
-		}()
-		if _, err := fmt.Fprintf(out, "casm warehouse %s follows %s into %s; http://%s/v1/dwh/metrics\n", Version, s.Feed, place, reachable(listener.Addr())); err != nil {
-			return err
-		}
-	}
-	log.Info("the warehouse starts", "version", Version, "place", place.String(), "feed", s.Feed)
-	err = d.run(ctx, make(chan struct{}))
-	select {
-	case e := <-failed:
-		err = errors.Join(err, e)
-	default:
-	}
-	return err
-}
-
-// handler serves a warehouse's own process, to this machine alone.
-func (d *dwh) handler(metrics http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	answer := func(pattern string, fn func(*http.Request) ([]byte, error)) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			body, err := fn(r)
-			if err != nil {
-				d.log.Warn("a request failed", "path", r.URL.Path, "error", err)
-				http.Error(w, "not now; the log tells why", http.StatusServiceUnavailable)
-				return
-			}
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(body) // a client that went away
-		})
-	}
-	answer("GET /v1/dwh/metrics", func(r *http.Request) ([]byte, error) {
-		return d.MetricsJSON(r.Context(), r.URL.Query().Get("test") == "true")
-	})
-	answer("GET /v1/dwh/reconciliation", func(r *http.Request) ([]byte, error) { return d.ReconciliationJSON(r.Context()) })
-	answer("GET /healthz", func(*http.Request) ([]byte, error) { return []byte(`{"status":"ok"}`), nil })
-	answer("GET /readyz", func(*http.Request) ([]byte, error) {
-		w, err := d.get()
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(w.Status())
-	})
-	mux.Handle("GET /metrics", metrics)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A name that somebody points at this machine is not let in.
-		if host, _, err := net.SplitHostPort(r.Host); err != nil && !isLoopback(r.Host) || err == nil && !isLoopback(host) {
-			http.Error(w, "only requests to localhost are answered", http.StatusForbidden)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
 }

@@ -1,7 +1,9 @@
 package warehouse_test
 
 import (
+	"context"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -79,11 +81,37 @@ func TestPostgresSelect(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for _, s := range []string{"DELETE FROM customer", "SELECT 1; SELECT 2", "SET default_transaction_read_only = off; DELETE FROM customer", "SELEKT"} {
-		if err := db.Select(t.Context(), s, func([]string) error { return nil }, func([]sqldb.Value) error { return nil }); err == nil {
+	run := func(ctx context.Context, s string) error {
+		return db.Select(ctx, s, func([]string) error { return nil }, func([]sqldb.Value) error { return nil })
+	}
+	for _, s := range []string{
+		"DELETE FROM customer", "SELECT 1; SELECT 2", "SET default_transaction_read_only = off; DELETE FROM customer", "SELEKT", "",
+		"SET default_transaction_read_only = off", "SELECT set_config('transaction_read_only', 'off', false)", "COMMIT", "BEGIN READ WRITE",
+		"DO $$ BEGIN DELETE FROM customer; END $$", "WITH x AS (DELETE FROM customer RETURNING 1) SELECT * FROM x",
+		"EXPLAIN ANALYZE DELETE FROM customer", "SELECT * FROM customer FOR UPDATE", "CREATE TEMP TABLE x (n int)", "CREATE TABLE x AS SELECT 1",
+		"COPY customer TO STDOUT", "COPY customer FROM STDIN", "COPY (SELECT 1) TO PROGRAM 'touch /tmp/casm-written'", "COPY (SELECT 1) TO '/tmp/casm-written'",
+		"TRUNCATE customer", "DROP SCHEMA casm_warehouse CASCADE", "VACUUM", "NOTIFY x", "LOCK customer", "ALTER ROLE CURRENT_USER SET work_mem = '1GB'",
+	} {
+		if err := run(t.Context(), s); err == nil {
 			t.Errorf("%s was taken", s)
 		}
 	}
+	if _, err := os.Stat("/tmp/casm-written"); err == nil {
+		t.Error("a statement wrote a file")
+	}
+	if err := run(t.Context(), "EXPLAIN SELECT * FROM customer"); err != nil {
+		t.Error(err)
+	}
+
+	// One that takes too long is ended, on the server too.
+	const running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	if err := run(ctx, "SELECT pg_sleep(60)"); err == nil || time.Since(begun) > 5*time.Second {
+		t.Errorf("after %v: %v", time.Since(begun), err)
+	}
+	eventually(t, "the server ended the statement", func() bool { return query(t, p, running)[0] == "0" })
 	wantEqual(t, w)
 }
 

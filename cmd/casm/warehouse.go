@@ -95,9 +95,10 @@ func (r *warehouseRebuild) Run(ctx context.Context, to streams) error {
 
 type warehouseSQL struct {
 	app.WarehouseData `embed:""`
-	JSON              bool   `name:"json" xor:"form" help:"Print a JSON object a line."`
-	CSV               bool   `name:"csv" xor:"form" help:"Print comma-separated values with a header."`
-	Statement         string `arg:"" help:"The statement; it can read and nothing else."`
+	JSON              bool          `name:"json" xor:"form" help:"Print a JSON object a line."`
+	CSV               bool          `name:"csv" xor:"form" help:"Print comma-separated values with a header."`
+	Timeout           time.Duration `default:"10m" help:"How long the statement may take; 0: as long as it likes (default: ${default})."`
+	Statement         string        `arg:"" help:"The statement; it can read and nothing else."`
 }
 
 // Help is what casm warehouse sql --help adds.
@@ -111,7 +112,12 @@ Examples:
 }
 
 // Validate is called when the command line was read.
-func (q *warehouseSQL) Validate() error { return q.Check() }
+func (q *warehouseSQL) Validate() error {
+	if q.Timeout < 0 {
+		return errors.New("--timeout must not be below 0")
+	}
+	return q.Check()
+}
 
 // Run runs the statement.
 func (q *warehouseSQL) Run(ctx context.Context, to streams) error {
@@ -124,7 +130,7 @@ func (q *warehouseSQL) Run(ctx context.Context, to streams) error {
 	default:
 		form = &tableForm{w: tabwriter.NewWriter(to.out, 0, 0, 2, ' ', 0)}
 	}
-	err := app.QueryWarehouse(ctx, q.WarehouseData, q.Statement, form.header, form.row)
+	err := app.QueryWarehouse(ctx, q.WarehouseData, q.Statement, q.Timeout, form.header, form.row)
 	return errors.Join(err, form.end())
 }
 

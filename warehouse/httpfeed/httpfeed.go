@@ -43,7 +43,10 @@ var _ warehouse.Feed = (*Feed)(nil)
 func New(server, key string, client *http.Client) (*Feed, error) {
 	base, err := url.Parse(server)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("%q is not the address of a server, such as http://127.0.0.1:8080", server)
+		return nil, errors.New("must be the address of a server, such as http://127.0.0.1:8080") // not told: it may hold a secret
+	}
+	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, errors.New("must be an address alone: credentials have no place in it")
 	}
 	if client == nil {
 		client = &http.Client{Timeout: timeout}

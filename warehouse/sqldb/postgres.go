@@ -8,12 +8,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -26,6 +28,8 @@ const (
 
 	pgConns   = 6
 	pgConnect = 10 * time.Second
+	// pgCancel is how long the server has to end a statement that is given up.
+	pgCancel = 2 * time.Second
 )
 
 // The advisory locks: of the process that follows, and of who writes.
@@ -116,6 +120,10 @@ func (p *Postgres) open(ctx context.Context, schema string, write bool) (DB, err
 	} else {
 		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 		config.MaxConns = 1
+		// A statement that is given up ends on the server, too.
+		config.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: pgCancel}
+		}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -203,27 +211,46 @@ func (d *pgDB) in(ctx context.Context, o pgx.TxOptions, fn func(pgx.Tx) error) (
 	return classifyPostgres(tx.Commit(ctx))
 }
 
-// Select implements DB.
+// Select implements DB. The transaction cannot write, and a statement that
+// gives no rows (COPY, DO, SET and the like) is refused before it runs.
 func (d *pgDB) Select(ctx context.Context, sql string, header func([]string) error, each func([]Value) error) error {
-	return d.in(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := d.in(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if end, ok := ctx.Deadline(); ok { // should nobody be there to give it up
+			limit := strconv.FormatInt((time.Until(end) + pgCancel).Milliseconds(), 10)
+			if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", limit); err != nil {
+				return err
+			}
+		}
 		// The extended protocol takes one statement at a time.
+		described, err := tx.Prepare(ctx, "", sql)
+		if err != nil {
+			return err
+		}
+		if len(described.Fields) == 0 {
+			return errNoRows
+		}
+		columns := make([]string, len(described.Fields))
+		for i, f := range described.Fields {
+			columns[i] = f.Name
+		}
 		rows, err := tx.Query(ctx, sql, pgx.QueryExecModeDescribeExec, pgx.QueryResultFormats{pgx.TextFormatCode})
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
-		var columns []string
-		for _, f := range rows.FieldDescriptions() {
-			columns = append(columns, f.Name)
-		}
-		if rows.Err() == nil {
-			if err := header(columns); err != nil {
-				return err
-			}
+		if err := header(columns); err != nil {
+			return err
 		}
 		return readRows(rows, each)
 	})
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == pgReadOnly {
+		return e // the statement is at fault
+	}
+	return err
 }
+
+// pgReadOnly is the code of an attempt to write where nothing can be written.
+const pgReadOnly = "25006"
 
 // pgTx implements Tx and Reader.
 type pgTx struct{ tx pgx.Tx }

@@ -197,6 +197,9 @@ type Place interface {
 	String() string
 }
 
+// errNoRows: a person's statement is not one that reads.
+var errNoRows = errors.New("the statement gives no rows: only one that reads is run")
+
 // ErrUnavailable: the database could not be reached or cannot write now; what
 // was to be written is not at fault and nothing of it was.
 var ErrUnavailable = errors.New("warehouse database: unavailable")
