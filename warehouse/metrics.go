@@ -91,30 +91,32 @@ func (w *Warehouse) Metrics(ctx context.Context, test bool) (Metrics, error) {
 		return Metrics{}, err
 	}
 	m := *a.metrics // the maps are shared, and not changed any more
-	m.Lag, err = w.lag(ctx, a)
+	m.Lag, err = w.lag(ctx, a.epoch, a.position)
 	return m, err
 }
 
-// lag is how far the warehouse is behind. While it does not follow, the feed
-// tells.
-func (w *Warehouse) lag(ctx context.Context, a answer) (Lag, error) {
-	s := w.Status()
-	if s.State == StateFollowing || s.State == StateCatchingUp {
-		return s.Lag, nil
+// lag is how far the warehouse is behind the log, whatever it is doing: the
+// feed tells what comes next behind a position, and since when it is there.
+// Where it does not answer, what was known last is told.
+func (w *Warehouse) lag(ctx context.Context, epoch int64, at casm.Position) (Lag, error) {
+	known := w.Status().Lag
+	page, err := w.o.Feed.Page(ctx, at, 1)
+	if err == nil && page.Epoch != epoch && epoch != 0 { // all of the log is lacking
+		at = casm.Start
+		page, err = w.o.Feed.Page(ctx, at, 1)
 	}
-	page, err := w.o.Feed.Page(ctx, a.position, 1)
-	if err != nil {
-		if ctx.Err() != nil {
-			return Lag{}, ctx.Err()
-		}
-		return s.Lag, nil // what was known last
-	}
-	if len(page.Messages) == 0 {
+	switch {
+	case ctx.Err() != nil:
+		return Lag{}, ctx.Err()
+	case err != nil:
+		return known, nil //nolint:nilerr // the feed may be away while there are metrics
+	case len(page.Messages) == 0:
 		return Lag{}, nil
 	}
 	return Lag{
-		Messages: max(1, page.Head-a.position.Transaction),
-		Seconds:  max(0, w.o.Now().Sub(page.Messages[0].Timestamp.Std()).Seconds()),
+		// The stream counts messages; of the feed's only transactions are known.
+		Messages: max(1, known.Messages, page.Head-at.Transaction),
+		Seconds:  max(0, w.o.Now().Sub(page.Messages[0].RecordedAt.Std()).Seconds()),
 	}, nil
 }
 

@@ -105,14 +105,18 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		}
 		gauge(descState, is, string(state))
 	}
-	gauge(descMessages, float64(s.Lag.Messages))
-	gauge(descSeconds, s.Lag.Seconds)
 	gauge(descPosition, float64(s.Position.Transaction))
 	gauge(descDead, float64(s.DeadLetters))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	err := m.w.view(ctx, func(r sqldb.Reader) error {
+	lag, err := m.w.lag(ctx, s.Epoch, s.Position)
+	if err != nil { // the feed is too slow to tell
+		lag = s.Lag
+	}
+	gauge(descMessages, float64(lag.Messages))
+	gauge(descSeconds, lag.Seconds)
+	err = m.w.view(ctx, func(r sqldb.Reader) error {
 		return r.Query(ctx, "SELECT metric, key, value FROM metric_count WHERE is_test = false", nil, func(row []sqldb.Value) error {
 			if kind := stateMetrics[row[0].Text()]; kind != "" {
 				gauge(descEntities, float64(row[2].Int()), kind, row[1].Text())

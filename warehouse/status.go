@@ -25,7 +25,8 @@ const (
 // States lists them all.
 var States = []State{StateStopped, StateStandby, StateFollowing, StateCatchingUp, StateRebuilding, StateFailing}
 
-// Lag is how far the warehouse is behind.
+// Lag is how far the warehouse is behind: how many messages it lacks, and how
+// old the first of them is.
 type Lag struct {
 	Messages int64   `json:"messages"`
 	Seconds  float64 `json:"seconds"`
@@ -51,7 +52,7 @@ type tracker struct {
 	behind int64     // messages of the stream that were not fetched
 	held   int64     // messages that were fetched and not applied
 	oldest casm.Time // when the first of those was recorded
-	since  time.Time // since when something is behind, if none is held
+	last   casm.Time // when the last message that took effect was recorded
 	logged string
 }
 
@@ -95,6 +96,7 @@ func (t *tracker) opened(ctx context.Context, tables *tables, p progress) error 
 
 func (t *tracker) at(p progress) {
 	t.status.Epoch, t.status.Position, t.status.Messages = p.epoch, p.position, p.messages
+	t.last = p.recordedAt
 }
 
 // holds notes what was fetched and is to be applied.
@@ -118,9 +120,6 @@ func (t *tracker) pending(n uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.behind = int64(n)
-	if n > 0 {
-		t.since = t.now()
-	}
 }
 
 // idle notes that nothing comes.
@@ -134,11 +133,12 @@ func (t *tracker) get() Status {
 	defer t.mu.Unlock()
 	s := t.status
 	s.Lag.Messages = t.behind + t.held
-	switch {
-	case t.held > 0 && !t.oldest.IsZero():
-		s.Lag.Seconds = max(0, t.now().Sub(t.oldest.Std()).Seconds())
-	case t.behind > 0:
-		s.Lag.Seconds = max(0, t.now().Sub(t.since).Seconds())
+	since := t.last // what is behind follows it
+	if t.held > 0 {
+		since = t.oldest
+	}
+	if s.Lag.Messages > 0 && !since.IsZero() {
+		s.Lag.Seconds = max(0, t.now().Sub(since.Std()).Seconds())
 	}
 	return s
 }
