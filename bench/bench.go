@@ -1,5 +1,6 @@
 // Package bench measures a running server over HTTP with closed-loop clients:
-// each sends its next request when it has the answer to the one before.
+// each sends its next request when it has the answer to the one before, or at a
+// rate that is held.
 package bench
 
 import (
@@ -19,6 +20,9 @@ type Run struct {
 	Clients  int           // 1 to MaxClients
 	Duration time.Duration // of the measurement, after Warmup
 	Warmup   time.Duration
+	// Rate is how many requests a second all clients send together; 0: as many
+	// as are answered. Latencies then count from when a request was due.
+	Rate float64
 	// Timeout bounds one request; 0: 10 s.
 	Timeout time.Duration
 	// Progress is called now and then while it runs; nil for not.
@@ -258,10 +262,31 @@ type measurement struct {
 	request request
 	phase   atomic.Int32
 	done    atomic.Uint64 // requests that succeeded while measuring
+	begun   time.Time
+}
+
+// due waits until a client's n-th request is due, where a rate is held, and
+// returns that time.
+func (m *measurement) due(ctx context.Context, client int, n uint64) time.Time {
+	if m.run.Rate <= 0 {
+		return time.Now()
+	}
+	number := float64(n-1)*float64(m.run.Clients) + float64(client)
+	at := m.begun.Add(time.Duration(number / m.run.Rate * float64(time.Second)))
+	const look = 20 * time.Millisecond // whether it is over
+	for ctx.Err() == nil && m.phase.Load() != over {
+		d := time.Until(at)
+		if d <= 0 {
+			break
+		}
+		pause(ctx, min(d, look))
+	}
+	return at
 }
 
 func (m *measurement) do(ctx context.Context) *Result {
 	results := make([]Result, m.run.Clients)
+	m.begun = time.Now()
 	var wg sync.WaitGroup
 	for i := range results {
 		wg.Go(func() { m.client(ctx, i, &results[i]) })
@@ -310,7 +335,10 @@ func (m *measurement) client(ctx context.Context, number int, result *Result) {
 	var body []byte
 	for n := uint64(1); ctx.Err() == nil && m.phase.Load() != over; n++ {
 		body = m.request(body[:0], number, n)
-		begun := time.Now()
+		begun := m.due(ctx, number, n)
+		if ctx.Err() != nil || m.phase.Load() == over {
+			return
+		}
 		var err error
 		if m.path == "" {
 			_, err = c.get(ctx, body)

@@ -106,6 +106,33 @@ func TestMeasureCounts(t *testing.T) {
 	}
 }
 
+// TestMeasureRate: a rate is held, and a request that is late counts from when
+// it was due.
+func TestMeasureRate(t *testing.T) {
+	slow := time.Duration(0)
+	target := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(slow) })
+	run := Run{Scenario: "create-customer", Clients: 4, Duration: time.Second, Rate: 200}
+	r, err := Measure(t.Context(), target, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Rate() < 100 || r.Rate() > 210 {
+		t.Errorf("the rate is %v, want 200", r.Rate())
+	}
+	slow = 40 * time.Millisecond // four clients get 100 a second, so the last are half a second late
+	if r, err = Measure(t.Context(), target, run); err != nil {
+		t.Fatal(err)
+	}
+	if r.Latency(1) < 300*time.Millisecond {
+		t.Errorf("the slowest took %v", r.Latency(1))
+	}
+	run.Rate = 0.1
+	begun := time.Now()
+	if _, err := Measure(t.Context(), target, run); err != nil || time.Since(begun) > 5*time.Second {
+		t.Errorf("one request in ten seconds: %v after %v", err, time.Since(begun))
+	}
+}
+
 func TestMeasureEnds(t *testing.T) {
 	target := serve(t, func(w http.ResponseWriter, r *http.Request) {})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -20,6 +20,8 @@ type load struct {
 	Warmup            time.Duration `default:"500ms" help:"How long before it is measured (default: ${default})."`
 	Target            string        `placeholder:"URL" help:"A running server with the demonstration, such as http://127.0.0.1:8080. It gets many customers. None: a server of its own, on a temporary folder."`
 	APIKey            string        `env:"CASM_API_KEY" placeholder:"KEY" help:"API key for --target."`
+	Rate              float64       `placeholder:"N" help:"Requests a second that all clients send together; latencies then count from when a request was due. None: as many as are answered."`
+	Warehouse         bool          `help:"Keeps the data warehouse of a server of its own on, and reports how far it fell behind."`
 	BatchLimit        int           `placeholder:"N" help:"Batch limit of the server of its own. None: the default."`
 	Database          string        `env:"CASM_LOAD_DATABASE" placeholder:"URL" help:"PostgreSQL for the server of its own, postgres://…; it gets many customers, so give it a database for this alone."`
 	Servers           int           `default:"1" placeholder:"N" help:"How many servers of its own share the database; clients take turns (default: ${default})."`
@@ -44,6 +46,7 @@ Examples:
   casm load --clients 64 --scenario update-one,update-each
   casm load --clients 64,256 --compare-batch-limit 1 --database postgres://casm@127.0.0.1/casm_load
   casm load --clients 64 --scenario update-one,update-each --servers 2 --database postgres://casm@127.0.0.1/casm_load
+  casm load --clients 64 --warehouse --rate 2000 --duration 30s
   casm load --target https://casm.example --api-key "$KEY" --clients 16 --duration 1m --json`
 }
 
@@ -70,6 +73,9 @@ func (l *load) Validate() error {
 		return errors.New("--servers: several need a --database")
 	case l.Target != "" && l.Database != "":
 		return errors.New("--database is for a server of its own, not with --target")
+	}
+	if l.Rate < 0 {
+		return errors.New("--rate must not be below 0")
 	}
 	if l.Target != "" {
 		u, err := url.Parse(l.Target)
@@ -104,7 +110,7 @@ func (l *load) Run(ctx context.Context, to streams) (err error) {
 	for _, scenario := range l.Scenario {
 		for _, clients := range l.Clients {
 			if err := l.measure(ctx, out, contenders, bench.Run{
-				Scenario: scenario, Clients: clients, Duration: l.Duration, Warmup: l.Warmup,
+				Scenario: scenario, Clients: clients, Duration: l.Duration, Warmup: l.Warmup, Rate: l.Rate,
 			}); err != nil {
 				return errors.Join(err, out.end())
 			}
@@ -115,7 +121,7 @@ func (l *load) Run(ctx context.Context, to streams) (err error) {
 
 // measure measures all contenders, in turns when there are several.
 func (l *load) measure(ctx context.Context, out *loadReport, contenders []contender, r bench.Run) error {
-	results := make([]bench.Result, len(contenders))
+	results, lags := make([]bench.Result, len(contenders)), make([]lag, len(contenders))
 	turns := 1
 	if len(contenders) > 1 {
 		turns = max(1, int(r.Duration/turn))
@@ -125,15 +131,21 @@ func (l *load) measure(ctx context.Context, out *loadReport, contenders []conten
 	for range turns {
 		for i, c := range contenders {
 			r.Progress = out.progress(r, c.label)
+			watch := func() (lag, error) { return lag{}, nil }
+			if l.Warehouse {
+				watch = watchLag(ctx, c.target)
+			}
 			result, err := bench.Measure(ctx, c.target, r)
-			if err != nil {
+			fell, lagErr := watch()
+			if err := errors.Join(err, lagErr); err != nil {
 				return err
 			}
+			lags[i].add(fell)
 			results[i].Add(result)
 		}
 	}
 	for i, c := range contenders {
-		if err := out.add(r, c.label, &results[i]); err != nil {
+		if err := out.add(r, c.label, &results[i], lags[i]); err != nil {
 			return err
 		}
 	}
@@ -162,7 +174,7 @@ func (l *load) contenders(ctx context.Context) ([]contender, func() error, error
 	for _, limit := range limits {
 		var target *bench.Target
 		for range l.Servers {
-			s, err := startOwn(ctx, limit, l.Database)
+			s, err := startOwn(ctx, limit, l.Database, l.Warehouse)
 			if err != nil {
 				return nil, nil, errors.Join(err, stop())
 			}

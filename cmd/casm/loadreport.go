@@ -36,6 +36,8 @@ type loadRow struct {
 	Error      string  `json:"error,omitempty"` // an example
 	// Ratio is the rate of the first server divided by this one's.
 	Ratio float64 `json:"ratio,omitempty"`
+	// Lag is of the data warehouse, where that is measured.
+	Lag *lag `json:"lag,omitempty"`
 }
 
 func newReport(to streams, asJSON bool) *loadReport {
@@ -64,7 +66,7 @@ func (l *loadReport) clear() {
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func (l *loadReport) add(r bench.Run, label string, result *bench.Result) error {
+func (l *loadReport) add(r bench.Run, label string, result *bench.Result, fell lag) error {
 	row := loadRow{
 		Scenario: r.Scenario, BatchLimit: label, Clients: r.Clients, Requests: result.Requests(), PerSecond: result.Rate(),
 		P50: millis(result.Latency(0.5)), P95: millis(result.Latency(0.95)), P99: millis(result.Latency(0.99)), Max: millis(result.Latency(1)),
@@ -72,6 +74,9 @@ func (l *loadReport) add(r bench.Run, label string, result *bench.Result) error 
 	}
 	if result.FirstError != nil {
 		row.Error = result.FirstError.Error()
+	}
+	if fell.Samples > 0 {
+		row.Lag = &fell
 	}
 	key := fmt.Sprintf("%s/%d", r.Scenario, r.Clients)
 	if first := l.firsts[key]; first != 0 && row.PerSecond != 0 {
@@ -94,6 +99,9 @@ func (l *loadReport) add(r bench.Run, label string, result *bench.Result) error 
 	note := ""
 	if row.Ratio != 0 {
 		note = fmt.Sprintf("  (the first is %.1f times as quick)", row.Ratio)
+	}
+	if row.Lag != nil {
+		note += fmt.Sprintf("  (the warehouse was at most %.2f s and %d messages behind, and done after %.2f s)", fell.Seconds, fell.Messages, fell.Rest)
 	}
 	if row.Error != "" {
 		note += "  " + strings.Join(strings.Fields(row.Error), " ")

@@ -28,8 +28,9 @@ type ownServer struct {
 }
 
 // startOwn starts a server and waits until it is ready. A batchLimit of 0 is
-// the default, a database of "" the embedded store.
-func startOwn(ctx context.Context, batchLimit int, database string) (_ *ownServer, err error) {
+// the default, a database of "" the embedded store. Its warehouse is off unless
+// it is measured, too.
+func startOwn(ctx context.Context, batchLimit int, database string, warehouse bool) (_ *ownServer, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -38,7 +39,10 @@ func startOwn(ctx context.Context, batchLimit int, database string) (_ *ownServe
 	if s.data, err = os.MkdirTemp("", "casm-load"); err != nil {
 		return nil, err
 	}
-	args := []string{"serve", "--dev", "--demo", "--data", s.data, "--listen", "127.0.0.1:0", "--nats-listen", app.Off, "--warehouse", app.Off, "--log-level", "warn"}
+	args := []string{"serve", "--dev", "--demo", "--data", s.data, "--listen", "127.0.0.1:0", "--nats-listen", app.Off, "--log-level", "warn"}
+	if !warehouse {
+		args = append(args, "--warehouse", app.Off)
+	}
 	if batchLimit != 0 {
 		args = append(args, "--batch-limit", strconv.Itoa(batchLimit))
 	}
