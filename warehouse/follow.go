@@ -70,13 +70,19 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // lead follows as the only process that does.
 func (w *Warehouse) lead(ctx context.Context) (err error) {
-	for {
+	for stoodBy := false; ; stoodBy = true {
 		release, ok, err := w.o.Place.Lead(ctx)
 		if err != nil {
 			return err
 		}
 		if ok {
-			return errors.Join(w.follow(ctx), release())
+			if stoodBy { // the other process may have put a new database there
+				err = w.reopen(ctx)
+			}
+			if err == nil {
+				err = w.follow(ctx)
+			}
+			return errors.Join(err, release())
 		}
 		w.status.set(StateStandby, nil)
 		sleep(ctx, standbyFor)

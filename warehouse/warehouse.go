@@ -128,6 +128,22 @@ func (w *Warehouse) open(ctx context.Context) error {
 	return nil
 }
 
+// reopen opens the database that stands at the place now.
+func (w *Warehouse) reopen(ctx context.Context) (err error) {
+	w.applying.Lock()
+	defer w.applying.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	if w.tables != nil {
+		err = w.tables.db.Close()
+		w.tables = nil
+	}
+	return errors.Join(err, w.open(ctx))
+}
+
 // Close closes the database; readers end first.
 func (w *Warehouse) Close() error {
 	w.mu.Lock()

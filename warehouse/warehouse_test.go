@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,6 +235,33 @@ func TestRebuildWhileFollowing(t *testing.T) {
 	<-ended
 	wantEqual(t, w)
 	wantSame(t, "rebuilt while following", dump(t, p), reference(t, l))
+}
+
+// TestTakeOverAfterRebuild: a process that stood by while another one put a new
+// file in the place of the old one goes on in the new one.
+func TestTakeOverAfterRebuild(t *testing.T) {
+	l := newLedger(21)
+	l.grow(50)
+	p := place(t)
+	var lead sync.Mutex
+	p.Lock = func() (func() error, bool, error) {
+		return func() error { lead.Unlock(); return nil }, lead.TryLock(), nil
+	}
+	first, second := open(t, warehouse.Options{Place: p, Feed: l}), open(t, warehouse.Options{Place: p, Feed: l})
+	stop := run(t, first)
+	reached(t, first, l)
+	run(t, second)
+	eventually(t, "the second one stands by", func() bool { return second.Status().State == warehouse.StateStandby })
+	if err := first.Rebuild(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	l.grow(20)
+	reached(t, first, l)
+	stop()
+	l.grow(20)
+	reached(t, second, l)
+	wantEqual(t, second)
+	wantSame(t, "after the take-over", dump(t, p), reference(t, l))
 }
 
 // TestSwitchInterrupted: a process that was killed while it put the new file
