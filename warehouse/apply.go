@@ -114,6 +114,7 @@ func (p *progress) write(ctx context.Context, tx sqldb.Tx) error {
 type applied struct {
 	progress
 	took, duplicates, dead int64
+	deadLetters            int64 // how many there are, where dead is not 0
 }
 
 // apply lets a batch take effect: data and position in one transaction. at is
@@ -152,13 +153,24 @@ func (t *tables) apply(ctx context.Context, at progress, batch []*change, from s
 			return err
 		}
 		p.messages += f.applied
-		done = applied{p, f.applied, f.duplicates + int64(len(batch)-len(due)), int64(len(f.dead))}
+		done = applied{progress: p, took: f.applied, duplicates: f.duplicates + int64(len(batch)-len(due)), dead: int64(len(f.dead))}
+		if done.dead > 0 { // one that is set aside again is one still
+			if done.deadLetters, err = countDead(ctx, tx); err != nil {
+				return err
+			}
+		}
 		if p == at {
 			return nil
 		}
 		return p.write(ctx, tx)
 	})
 	return done, err
+}
+
+// countDead counts the messages that were set aside.
+func countDead(ctx context.Context, r sqldb.Reader) (n int64, err error) {
+	err = r.Query(ctx, "SELECT count(*) FROM dead_letter", nil, func(row []sqldb.Value) error { n = row[0].Int(); return nil })
+	return n, err
 }
 
 // pass moves the progress past a batch and returns what of it is new.

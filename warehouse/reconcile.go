@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"casm"
@@ -55,7 +56,7 @@ const maxAlteredRows = 10
 // It reads all of the warehouse: seconds at a million entities.
 func (w *Warehouse) Reconcile(ctx context.Context) (Reconciliation, error) {
 	begun := time.Now()
-	s := scan{layout: w.layout, fold: newFold(w.layout, w.o.Zone, 0, nil), types: map[casm.Kind]*scanned{}}
+	s := scan{layout: w.layout, fold: newFold(w.layout, w.o.Zone, 0, nil), types: map[casm.Kind]*scanned{}, seed: maphash.MakeSeed()}
 	if err := w.view(ctx, func(r sqldb.Reader) error { return s.run(ctx, r) }); err != nil {
 		return Reconciliation{}, fmt.Errorf("reconciliation: %w", err)
 	}
@@ -110,6 +111,8 @@ type scan struct {
 	fold        *fold // counts as messages do
 	at          progress
 	types       map[casm.Kind]*scanned
+	attributes  attributeSum
+	seed        maphash.Seed
 	dead        int64
 	differences []string
 }
@@ -135,6 +138,9 @@ func (s *scan) run(ctx context.Context, r sqldb.Reader) (err error) {
 			}
 			d, test := dims(row)
 			s.fold.count(kind, d, test, 1)
+			if t.attributes >= 0 {
+				s.addAttributes(kind, row[0].Text(), row[t.attributes].Text())
+			}
 			return nil
 		})
 		if err != nil {
@@ -194,6 +200,18 @@ func (t *entityTable) dimsReader() func(row []sqldb.Value) (dims, bool) {
 
 // runOthers compares counters and messages with what was counted.
 func (s *scan) runOthers(ctx context.Context, r sqldb.Reader) error {
+	// The facts first: what follows takes from the sums of the rows.
+	for _, compare := range []func(context.Context, sqldb.Reader) error{
+		s.compareAttributes, s.compareDays, s.compareUsage, s.compareCounts, s.compareBalances, s.compareMessages,
+	} {
+		if err := compare(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scan) compareCounts(ctx context.Context, r sqldb.Reader) error {
 	counts := s.fold.counts
 	err := r.Query(ctx, "SELECT metric, key, is_test, value FROM metric_count", nil, func(row []sqldb.Value) error {
 		counts[countKey{row[0].Text(), row[1].Text(), row[2].Bool()}] -= row[3].Int()
@@ -207,7 +225,11 @@ func (s *scan) runOthers(ctx context.Context, r sqldb.Reader) error {
 			s.differ("%s %q: the counter is off by %d", k.metric, k.key, -n)
 		}
 	}
-	err = r.Query(ctx, "SELECT service, unit_of_measure, currency, is_test, count, granted, actual FROM metric_balance", nil, func(row []sqldb.Value) error {
+	return nil
+}
+
+func (s *scan) compareBalances(ctx context.Context, r sqldb.Reader) error {
+	err := r.Query(ctx, "SELECT service, unit_of_measure, currency, is_test, count, granted, actual FROM metric_balance", nil, func(row []sqldb.Value) error {
 		k := balanceKeyed{row[0].Text(), row[1].Text(), row[2].Text(), row[3].Bool()}
 		b := s.fold.balances[k]
 		if b == nil {
@@ -226,6 +248,20 @@ func (s *scan) runOthers(ctx context.Context, r sqldb.Reader) error {
 		if b.count != 0 || b.granted.Sign() != 0 || b.actual.Sign() != 0 {
 			s.differ("balances of %s: the sums differ from the rows", k.service)
 		}
+	}
+	return nil
+}
+
+func (s *scan) compareMessages(ctx context.Context, r sqldb.Reader) error {
+	err := r.Query(ctx, "SELECT type, count(*) FROM message WHERE threshold IS NULL GROUP BY type", nil, func(row []sqldb.Value) error {
+		kind, _ := casm.KindByName(row[0].Text())
+		if have := s.types[kind]; have == nil || have.sum.Versions != row[1].Int() {
+			s.differ("%s: %d messages tell of versions; there are not as many versions", clean(row[0].Text()), row[1].Int())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return r.Query(ctx, `SELECT (SELECT count(*) FROM message), (SELECT sum(messages) FROM business_transaction),
 		(SELECT count(*) FROM dead_letter)`, nil, func(row []sqldb.Value) error {

@@ -81,8 +81,9 @@ func (t *tracker) set2(s State) State {
 // opened notes how far a database is that was opened.
 func (t *tracker) opened(ctx context.Context, tables *tables, p progress) error {
 	var dead int64
-	err := tables.db.View(ctx, func(r sqldb.Reader) error {
-		return r.Query(ctx, "SELECT count(*) FROM dead_letter", nil, func(row []sqldb.Value) error { dead = row[0].Int(); return nil })
+	err := tables.db.View(ctx, func(r sqldb.Reader) (err error) {
+		dead, err = countDead(ctx, r)
+		return err
 	})
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -110,7 +111,9 @@ func (t *tracker) holds(d delivered) {
 func (t *tracker) applied(a applied) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.status.DeadLetters += a.dead
+	if a.dead > 0 {
+		t.status.DeadLetters = a.deadLetters
+	}
 	t.held, t.oldest = 0, 0
 	t.at(a.progress)
 }

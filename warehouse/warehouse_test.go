@@ -67,6 +67,13 @@ func TestReconciliationFindsTampering(t *testing.T) {
 		{"a counter", `UPDATE metric_count SET value = value + 1 WHERE metric = 'accountsByState' AND key = 'ACTIVE' AND NOT is_test`, `accountsByState "ACTIVE": the counter is off by 1`},
 		{"a sum", `UPDATE metric_balance SET actual = 1`, "balances of"},
 		{"a message", `DELETE FROM message WHERE position = 5`, "messages took effect"},
+		{"what a message tells", `UPDATE message SET type = 'Account' WHERE (position, ordinal) = (SELECT position, ordinal FROM message WHERE type = 'Customer' LIMIT 1)`, "messages tell of versions"},
+		{"a custom attribute", `UPDATE custom_attribute SET value = value || 'x' WHERE ref_id = (SELECT min(ref_id) FROM custom_attribute)`, "custom_attribute: "},
+		{"a custom attribute that is gone", `DELETE FROM custom_attribute WHERE ref_id = (SELECT min(ref_id) FROM custom_attribute)`, "custom_attribute: "},
+		{"a day", `UPDATE metric_day SET activated = activated + 1 WHERE date = (SELECT min(date) FROM metric_day)`, "daily_fact and metric_day differ"},
+		{"a day that is gone", `DELETE FROM daily_fact WHERE date = (SELECT min(date) FROM metric_day)`, "daily_fact has nothing"},
+		{"both of a day", `UPDATE metric_day SET created = 0; UPDATE daily_fact SET created = 0`, "by the daily facts 0 were created"},
+		{"what was used", `UPDATE daily_balance_fact SET used = 7 WHERE service = 'money'`, "balances of money: what the daily facts come to"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := place(t)
