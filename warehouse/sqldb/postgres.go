@@ -81,33 +81,6 @@ func (p *Postgres) Open(ctx context.Context) (DB, error) { return p.open(ctx, pg
 // OpenReader implements Place.
 func (p *Postgres) OpenReader(ctx context.Context) (DB, error) { return p.open(ctx, pgPresent, false) }
 
-// Next implements Place.
-func (p *Postgres) Next(ctx context.Context) (DB, error) {
-	if err := p.exec(ctx, "DROP SCHEMA IF EXISTS "+pgNext+" CASCADE"); err != nil {
-		return nil, err
-	}
-	return p.open(ctx, pgNext, true)
-}
-
-// Switch implements Place. Processes that have the database open go on in the
-// schema that has the name.
-func (p *Postgres) Switch(ctx context.Context) error {
-	return p.exec(ctx, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d); DROP SCHEMA IF EXISTS %s CASCADE;
-		ALTER SCHEMA %s RENAME TO %s; ALTER SCHEMA %s RENAME TO %s; DROP SCHEMA %s CASCADE`,
-		pgWriteLock, pgFormer, pgPresent, pgFormer, pgNext, pgPresent, pgFormer))
-}
-
-// exec runs statements on a connection of their own, as one transaction.
-func (p *Postgres) exec(ctx context.Context, sql string) (err error) {
-	c, err := pgx.ConnectConfig(ctx, p.config.ConnConfig.Copy())
-	if err != nil {
-		return classifyPostgres(err)
-	}
-	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
-	_, err = c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-	return classifyPostgres(err)
-}
-
 func (p *Postgres) open(ctx context.Context, schema string, write bool) (DB, error) {
 	config := p.config.Copy()
 	config.ConnConfig.RuntimeParams["search_path"] = schema

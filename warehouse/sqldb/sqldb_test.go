@@ -1,16 +1,20 @@
 package sqldb_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"casm/internal/testkit"
 	"casm/warehouse/sqldb"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
@@ -201,6 +205,69 @@ func TestSwitch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSwitchWhileRead: a statement that reads the former tables does not hold up
+// the switch, and who might read those may read the new ones.
+func TestSwitchWhileRead(t *testing.T) {
+	url := testkit.Database(t)
+	place, err := sqldb.NewPostgres(url, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	define := func(db sqldb.DB, err error) {
+		t.Helper()
+		if err == nil {
+			err = db.Define(t.Context(), sqldb.Schema{Tables: []*sqldb.Table{table}, Views: []sqldb.View{{Name: "things", Select: "SELECT * FROM thing"}}})
+		}
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	define(place.Open(t.Context()))
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := c.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	exec(`CREATE ROLE "the analyst"`)
+	exec(`GRANT USAGE ON SCHEMA casm_warehouse TO "the analyst"`)
+	exec(`GRANT SELECT ON casm_warehouse.thing TO "the analyst"`)
+	exec(`GRANT SELECT ON casm_warehouse.things TO PUBLIC`)
+
+	exec(`BEGIN; SELECT * FROM casm_warehouse.thing`)
+	define(place.Next(t.Context()))
+	begun := time.Now()
+	if err := place.Switch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(begun)
+	exec(`COMMIT`)
+	if took > 20*time.Second { // of which 2 are for removing what is read
+		t.Errorf("the switch took %v", took)
+	}
+	exec(`SET ROLE "the analyst"`)
+	exec(`SELECT * FROM casm_warehouse.thing JOIN casm_warehouse.things USING (id)`)
+	if _, err := c.Exec(t.Context(), `DELETE FROM casm_warehouse.thing`); err == nil {
+		t.Error("who could read can write now")
+	}
+	exec(`RESET ROLE`)
+	define(place.Next(t.Context())) // which removes what was left
+	if err := place.Switch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := c.QueryRow(t.Context(), `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'casm_warehouse_%'`).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d schemas were left: %v", left, err)
+	}
+	exec(`SET ROLE "the analyst"`)
+	exec(`SELECT * FROM casm_warehouse.thing JOIN casm_warehouse.things USING (id)`)
 }
 
 func TestLead(t *testing.T) {
