@@ -2,11 +2,10 @@ package lake_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"casm"
+	"casm/internal/testkit"
 	"casm/warehouse"
 	"casm/warehouse/lake"
 	"casm/warehouse/sqldb"
@@ -71,7 +71,7 @@ func (f *feed) add(t *testing.T, at string, e casm.Entity) {
 type exported struct {
 	t     *testing.T
 	feed  *feed
-	place sqldb.SQLite
+	place sqldb.Place
 	dir   string
 }
 
@@ -171,8 +171,19 @@ func (x *exported) versions() (out []string) {
 
 const allVersions = "SELECT ref_id, version, custom_name FROM customer_history"
 
-func newExported(t *testing.T) (*exported, *casm.Customer) {
-	x := &exported{t: t, feed: &feed{epoch: 1}, place: sqldb.SQLite{Path: filepath.Join(t.TempDir(), "w.db")}, dir: filepath.Join(t.TempDir(), "lake")}
+// file is a place of a new warehouse in a file, database of one in PostgreSQL.
+func file(t *testing.T) sqldb.Place { return sqldb.SQLite{Path: filepath.Join(t.TempDir(), "w.db")} }
+
+func database(t *testing.T) sqldb.Place {
+	p, err := sqldb.NewPostgres(testkit.Database(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func newExported(t *testing.T, place sqldb.Place) (*exported, *casm.Customer) {
+	x := &exported{t: t, feed: &feed{epoch: 1}, place: place, dir: filepath.Join(t.TempDir(), "lake")}
 	c := &casm.Customer{CustomerSegment: "b2b"}
 	c.State = casm.State{State: casm.Active, StateReason: "x"}
 	c.CustomAttributes = map[string]string{"k": "v"}
@@ -191,8 +202,19 @@ func newExported(t *testing.T) (*exported, *casm.Customer) {
 	return x, c
 }
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.CleanUp()
+	os.Exit(code)
+}
+
 func TestExport(t *testing.T) {
-	x, c := newExported(t)
+	t.Run("SQLite", func(t *testing.T) { testExport(t, file(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { testExport(t, database(t)) })
+}
+
+func testExport(t *testing.T, place sqldb.Place) {
+	x, c := newExported(t, place)
 	if r := x.export(); r.Days != 2 || r.Rows == 0 || r.Files == 0 {
 		t.Errorf("the first export did %+v", r)
 	}
@@ -240,7 +262,7 @@ func TestExport(t *testing.T) {
 
 // TestAnotherTimeline: files of an earlier epoch are removed, and nothing else.
 func TestAnotherTimeline(t *testing.T) {
-	x, _ := newExported(t)
+	x, _ := newExported(t, file(t))
 	x.export()
 	foreign := filepath.Join(x.dir, "customer_version", "date=2026-01-31", "theirs.parquet")
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
@@ -257,61 +279,5 @@ func TestAnotherTimeline(t *testing.T) {
 	}
 	if d := cmp.Diff(x.query(allVersions), x.versions()); d != "" {
 		t.Fatalf("versions (-warehouse +files):\n%s", d)
-	}
-}
-
-// reader reads a folder with DuckDB, which knows nothing of us.
-const reader = `
-import sys, json
-import duckdb
-d = sys.argv[1]
-duckdb.sql("SET TimeZone = 'UTC'")
-q = lambda s: [list(map(str, r)) for r in duckdb.sql(s).fetchall()]
-src = lambda n: f"read_parquet('{d}/{n}/date=*/*.parquet', hive_partitioning=true)"
-print(json.dumps({
-  "versions": q(f"SELECT ref_id, version, custom_name, date, valid_from::VARCHAR, is_test FROM {src('customer_version')} ORDER BY version, ref_id"),
-  "balance": q(f"SELECT service, granted, used FROM {src('daily_balance')}"),
-  "metric": q(f"SELECT date, type, created FROM {src('daily_metric')} ORDER BY 1, 2"),
-  "transactions": q(f"SELECT count(*), count(DISTINCT position) FROM {src('business_transaction')}"),
-}))
-`
-
-// TestIndependentReader reads the files with another implementation, where the
-// machine has one: python3 with duckdb, or what CASM_PYTHON names.
-func TestIndependentReader(t *testing.T) {
-	python := os.Getenv("CASM_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if out, err := exec.Command(python, "-c", "import duckdb").CombinedOutput(); err != nil {
-		t.Skipf("%s has no duckdb: %v %s", python, err, out)
-	}
-	x, c := newExported(t)
-	x.export()
-	cmd := exec.CommandContext(t.Context(), python, "-c", reader, x.dir)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, stderr.String())
-	}
-	var got map[string][][]string
-	if err := json.Unmarshal(out, &got); err != nil {
-		t.Fatal(err)
-	}
-	if len(got["versions"]) != 3 {
-		t.Fatalf("versions are %v", got["versions"])
-	}
-	last := got["versions"][2]
-	if last[0] != c.RefID.String() || last[1] != "2" || last[2] != "Zoë" || last[3] != "2026-02-01" || !strings.HasPrefix(last[4], "2026-02-01 10:00:00") || last[5] != "False" {
-		t.Errorf("the last version is %v", last)
-	}
-	want := map[string][][]string{
-		"balance": {{"data", "27021597764222973", "0"}}, "transactions": {{"7", "7"}},
-		"metric": {{"2026-01-31", "Customer", "1"}, {"2026-02-01", "OfferSubscription", "1"}},
-	}
-	delete(got, "versions")
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("an independent reader (-want +got):\n%s", d)
 	}
 }
