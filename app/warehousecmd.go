@@ -178,7 +178,7 @@ func (w *WarehouseData) rebuild(ctx context.Context, feed warehouse.Feed, f Feed
 			return err
 		}
 		if !ok {
-			return fmt.Errorf("%w: a process works on its warehouse; without --feed a running server is asked to rebuild it", ErrInUse)
+			return fmt.Errorf("%w: a process works on its warehouse; stop it first (casm serve rebuilds its own when --feed is left out)", ErrInUse)
 		}
 		defer func() { err = errors.Join(err, release()) }()
 	}

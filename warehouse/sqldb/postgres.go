@@ -48,6 +48,7 @@ type Postgres struct {
 var _ Place = (*Postgres)(nil)
 
 // NewPostgres takes the URL of a database. Its errors do not hold the password.
+// log may be nil.
 func NewPostgres(url string, log *slog.Logger) (*Postgres, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -66,6 +67,9 @@ func NewPostgres(url string, log *slog.Logger) (*Postgres, error) {
 		c.RuntimeParams[name] = value
 	}
 	config.MaxConns = max(config.MaxConns, pgConns)
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Postgres{config, log}, nil
 }
 

@@ -433,6 +433,9 @@ func (c *sqliteConn) selectRows(ctx context.Context, sql string, header func([]s
 		return err
 	}
 	stmt, trailing, err := c.PrepareTransient(sql)
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultAuth {
+		return fmt.Errorf("the statement does not only read: %w", err)
+	}
 	if err != nil {
 		return err
 	}
