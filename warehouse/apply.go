@@ -114,7 +114,8 @@ func (p *progress) write(ctx context.Context, tx sqldb.Tx) error {
 type applied struct {
 	progress
 	took, duplicates, dead int64
-	deadLetters            int64 // how many there are, where dead is not 0
+	deadLetters            int64     // how many there are, where dead is not 0
+	days                   []dayName // of which events were counted
 }
 
 // apply lets a batch take effect: data and position in one transaction. at is
@@ -154,6 +155,9 @@ func (t *tables) apply(ctx context.Context, at progress, batch []*change, from s
 		}
 		p.messages += f.applied
 		done = applied{progress: p, took: f.applied, duplicates: f.duplicates + int64(len(batch)-len(due)), dead: int64(len(f.dead))}
+		for k := range f.days {
+			done.days = append(done.days, dayName{k.date, k.kind})
+		}
 		if done.dead > 0 { // one that is set aside again is one still
 			if done.deadLetters, err = countDead(ctx, tx); err != nil {
 				return err

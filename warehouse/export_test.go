@@ -40,3 +40,10 @@ func (w *Warehouse) JoinAt(ctx context.Context, sequence uint64) error {
 	}
 	return err
 }
+
+// KnowsDays reports whether the days that changed since a count of messages
+// took effect are known.
+func (w *Warehouse) KnowsDays(since int64) bool {
+	_, ok := w.daysBetween(since, w.Status().Messages)
+	return ok
+}

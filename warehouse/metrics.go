@@ -58,9 +58,8 @@ type BalanceMetric struct {
 
 // answer is Metrics of one moment, without the lag.
 type answer struct {
-	epoch    int64
-	position casm.Position
-	metrics  *Metrics
+	progress
+	metrics *Metrics
 }
 
 // Metrics gives the metrics; with test those of test entities are in them.
@@ -75,13 +74,23 @@ func (w *Warehouse) Metrics(ctx context.Context, test bool) (Metrics, error) {
 		w.status.mu.Lock()
 		a = w.answers[test]
 		w.status.mu.Unlock()
-		if a.metrics != nil && a.epoch == p.epoch && a.position == p.position {
+		if a.metrics != nil && a.progress == p {
 			return nil
 		}
-		a = answer{epoch: p.epoch, position: p.position}
-		if a.metrics, err = readMetrics(ctx, r, test); err != nil {
+		m, err := readMetrics(ctx, r, test)
+		if err != nil {
 			return err
 		}
+		same := a.metrics != nil && a.epoch == p.epoch && a.zone == p.zone && a.instance == p.instance
+		if changed, ok := w.daysBetween(a.messages, p.messages); same && ok {
+			m.PerDay, err = readSome(ctx, r, test, a.metrics.PerDay, changed)
+		} else {
+			m.PerDay, err = readDays(ctx, r, test)
+		}
+		if err != nil {
+			return err
+		}
+		a = answer{p, m}
 		w.status.mu.Lock()
 		defer w.status.mu.Unlock()
 		w.answers[test] = a
@@ -120,11 +129,12 @@ func (w *Warehouse) lag(ctx context.Context, epoch int64, at casm.Position) (Lag
 	}, nil
 }
 
+// readMetrics reads all but the days.
 func readMetrics(ctx context.Context, r sqldb.Reader, test bool) (*Metrics, error) {
 	m := &Metrics{
 		CustomersByState: map[string]int64{}, CustomersBySegment: map[string]int64{}, AccountsByState: map[string]int64{},
 		SubscribersByState: map[string]int64{}, SubscriptionsByState: map[string]int64{}, SubscriptionsByOffer: map[string]int64{},
-		PerDay: []Day{}, Balances: []BalanceMetric{},
+		Balances: []BalanceMetric{},
 	}
 	counted := map[string]map[string]int64{
 		customersByState: m.CustomersByState, customersBySegment: m.CustomersBySegment, accountsByState: m.AccountsByState,
@@ -136,14 +146,6 @@ func readMetrics(ctx context.Context, r sqldb.Reader, test bool) (*Metrics, erro
 		if of := counted[row[0].Text()]; of != nil {
 			of[row[1].Text()] = row[2].Int()
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.Query(ctx, `SELECT date, type, sum(created), sum(activated), sum(suspended), sum(deactivated)
-		FROM metric_day`+those+"GROUP BY date, type ORDER BY date, type", args, func(row []sqldb.Value) error {
-		m.PerDay = append(m.PerDay, Day{row[0].Text(), row[1].Text(), row[2].Int(), row[3].Int(), row[4].Int(), row[5].Int()})
 		return nil
 	})
 	if err != nil {

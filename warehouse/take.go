@@ -59,6 +59,7 @@ func (w *Warehouse) takeHalves(ctx context.Context, t *tables, at progress, batc
 	switch {
 	case err == nil:
 		if present {
+			w.noteDays(dayStep{at.messages, done.messages, done.days})
 			w.status.applied(done)
 			w.metrics.applied(done)
 		}

@@ -80,6 +80,8 @@ type Warehouse struct {
 	closed  bool
 	answers map[bool]answer // of Metrics, by whether tests are counted
 
+	daySteps []dayStep // of the last batches, each after the one before; guarded by status.mu, as answers are
+
 	status  tracker
 	metrics *metrics
 }
@@ -125,6 +127,9 @@ func (w *Warehouse) open(ctx context.Context) error {
 	}
 	w.tables = t
 	clear(w.answers)
+	w.status.mu.Lock()
+	w.daySteps = nil
+	w.status.mu.Unlock()
 	return nil
 }
 
