@@ -39,8 +39,9 @@ const relayGather = 50 * time.Millisecond
 // App is a running server.
 //
 // It starts in this order: the data folder's lock; the API's address (so that
-// one that is taken is told at once); store; engine; demonstration; broker;
-// relay; API; the data folder's socket. It stops in the opposite one: live
+// one that is taken is told at once); store; engine; demonstration; broker,
+// which may go on starting while the rest is up; relay; API; the data folder's
+// socket. It stops in the opposite one: live
 // streams are cut and the API takes no more requests; those under way are
 // answered; the engine commits what was gathered; the relay publishes what is
 // committed, for 5 s at most (the rest after the next start); broker; store;
@@ -51,7 +52,7 @@ type App struct {
 
 	core    core
 	tracing *tracing
-	broker  *natsjs.Server
+	broker  *broker // nil: another one is published to
 	relay   *relay.Relay
 	dwh     *dwh // nil: none
 	api     *httpapi.Server
@@ -74,7 +75,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if err != nil {
 		return nil, err
 	}
-	a := &App{settings: s, log: log, failed: make(chan error, 2)}
+	a := &App{settings: s, log: log, failed: make(chan error, 3)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -115,11 +116,12 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if err != nil {
 		return nil, err
 	}
-	a.later(func(context.Context) error { return target.Close() })
 	// This makes the stream when there is none, so that subscribers find it as
 	// soon as the server is ready. What goes wrong the relay tries again.
-	if _, err := target.Tail(ctx); err != nil {
-		log.Warn("stream", "error", err)
+	if a.broker == nil || a.broker.isStarted() {
+		if _, err := target.Tail(ctx); err != nil {
+			log.Warn("stream", "error", err)
+		}
 	}
 	a.relay = relay.New(a.core.store, target, relay.Options{
 		Holder: holder(), Paused: a.relayPaused,
@@ -151,16 +153,21 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 // to, and returns the stream.
 func (a *App) stream(ctx context.Context, s Settings, log *slog.Logger) (stream.Target, error) {
 	if s.Stream != "" {
-		return natsjs.Connect(ctx, s.Stream, natsjs.TargetOptions{Logger: log})
+		target, err := natsjs.Connect(ctx, s.Stream, natsjs.TargetOptions{Logger: log})
+		if err == nil {
+			a.later(func(context.Context) error { return target.Close() })
+		}
+		return target, err
 	}
-	var err error
-	if a.broker, err = natsjs.Start(ctx, natsjs.ServerOptions{
+	b, stop, err := startBroker(ctx, natsjs.ServerOptions{
 		Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Shut: !s.Dev, Logger: log,
-	}); err != nil {
+	}, brokerPatience, func(err error) { a.failed <- err })
+	if err != nil {
 		return nil, err
 	}
-	a.later(func(context.Context) error { a.broker.Stop(); return nil })
-	return a.broker.Target(ctx)
+	a.broker = b
+	a.later(stop)
+	return b, nil
 }
 
 // later adds what Stop does before all that was added so far.
@@ -291,10 +298,10 @@ func (a *App) Status() Status {
 
 // natsURL is where subscribers reach the in-process broker, or "".
 func (a *App) natsURL() string {
-	if a.broker == nil {
+	if a.broker == nil || !a.broker.isStarted() {
 		return ""
 	}
-	return a.broker.URL()
+	return a.broker.server.URL()
 }
 
 // reachable returns an address that a client on this machine can use.

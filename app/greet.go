@@ -22,6 +22,8 @@ func (a *App) greet(out io.Writer) {
 		line("NATS", status.NATS+"  stream CASM, subjects casm.>")
 	case a.settings.Stream != "":
 		line("NATS", "as --stream says; stream CASM, subjects casm.>")
+	case a.broker != nil && !a.broker.isStarted():
+		line("NATS", "starting: it reads the stream again; casm_relay_state in /metrics tells")
 	case a.settings.NATSListen != Off && a.settings.NATSListen != "":
 		line("NATS", "shut: nobody could sign in there yet; --dev opens it")
 	default:

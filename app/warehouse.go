@@ -165,15 +165,11 @@ func (a *App) startWarehouse(zone *time.Location, registry prometheus.Registerer
 }
 
 // subscribe opens the warehouse's place in the stream.
-func (a *App) subscribe(_ context.Context, name string) (stream.Subscription, error) {
+func (a *App) subscribe(ctx context.Context, name string) (stream.Subscription, error) {
 	if a.broker != nil {
-		nc, err := a.broker.Reader(name)
-		if err != nil {
-			return nil, err
-		}
-		return natsjs.Subscribe(nc, name)
+		return a.broker.subscribe(ctx, name)
 	}
-	return subscribeTo(a.settings.Stream)(context.Background(), name)
+	return subscribeTo(a.settings.Stream)(ctx, name)
 }
 
 // subscribeTo subscribes at the servers of a URL.

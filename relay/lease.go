@@ -36,7 +36,7 @@ func (r *Relay) lead(ctx context.Context) (bool, error) {
 	defer r.mu.Unlock()
 	r.status.Holder, r.status.Leads = has, r.leads
 	if r.leads && r.status.State == StateStandby {
-		r.status.State = StateRunning
+		r.status.State = StateStarting
 		r.located, r.oldest = false, 0 // until the tail is known
 	}
 	return r.leads, nil
@@ -110,7 +110,10 @@ func (r *Relay) Resume() {
 	if r.resumed != nil {
 		close(r.resumed)
 		r.resumed = nil
-		r.status.State = StateRunning
+		r.status.State = StateStarting
+		if r.located {
+			r.status.State = StateRunning
+		}
 		r.o.Logger.Info("publishing resumed")
 	}
 }

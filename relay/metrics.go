@@ -28,7 +28,7 @@ func newMetrics(reg prometheus.Registerer, r *Relay) metrics {
 			}
 			return 0
 		})
-	for _, state := range []State{StateRunning, StateStandby, StatePaused, StateBlocked, StateFailing} {
+	for _, state := range []State{StateStarting, StateRunning, StateStandby, StatePaused, StateBlocked, StateFailing} {
 		gauge("casm_relay_state", "1 for the state the relay is in.",
 			prometheus.Labels{"relay": r.o.Name, "state": string(state)}, func(s Status) float64 {
 				if s.State == state {

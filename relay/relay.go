@@ -66,11 +66,12 @@ type State string
 
 // The states of a relay.
 const (
-	StateRunning State = "running" // publishing, or waiting for something to publish
-	StateStandby State = "standby" // another relay has the lease
-	StatePaused  State = "paused"  // by hand
-	StateBlocked State = "blocked" // stream and store disagree; a person decides
-	StateFailing State = "failing" // an error; it tries again by itself
+	StateStarting State = "starting" // until the stream was found for the first time
+	StateRunning  State = "running"  // publishing, or waiting for something to publish
+	StateStandby  State = "standby"  // another relay has the lease
+	StatePaused   State = "paused"   // by hand
+	StateBlocked  State = "blocked"  // stream and store disagree; a person decides
+	StateFailing  State = "failing"  // an error; it tries again by itself
 )
 
 // Status is how far a relay is.
@@ -148,7 +149,7 @@ func New(log Log, target stream.Target, o Options) *Relay {
 	r := &Relay{
 		log: log, target: target, o: o,
 		turn:   make(chan struct{}, 1),
-		status: Status{State: StateRunning},
+		status: Status{State: StateStarting},
 		oldest: casm.TimeOf(o.Now()), // until the tail is known, lag counts from here
 	}
 	r.metrics = newMetrics(o.Metrics, r)

@@ -201,7 +201,8 @@ func (r *Relay) found(c *chunk, after casm.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Head, r.status.Published = c.head, after
-	r.done, r.located, r.oldest = c.messages[0].Position.Transaction-1, true, c.first
+	r.done, r.oldest = c.messages[0].Position.Transaction-1, c.first
+	r.locate()
 }
 
 // note notes that a batch, which may be empty, is published, up to a position.
@@ -209,11 +210,19 @@ func (r *Relay) note(c *chunk, upTo casm.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Head, r.status.Published = c.head, upTo
-	r.located = true
+	r.locate()
 	if c.full {
 		r.done, r.oldest = upTo.Transaction-1, c.last
 	} else {
 		r.done, r.oldest = c.head.Position, 0
+	}
+}
+
+// locate notes that the stream was found. The caller holds mu.
+func (r *Relay) locate() {
+	r.located = true
+	if r.status.State == StateStarting {
+		r.status.State = StateRunning
 	}
 }
 

@@ -23,7 +23,10 @@ import (
 // returns its URL.
 func broker(t *testing.T) string {
 	t.Helper()
-	ns, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, MaxPayload: 8 << 20})
+	ns, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, MaxPayload: 8 << 20,
+		Username: "casm", Password: "hidden",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +35,7 @@ func broker(t *testing.T) string {
 		t.Fatal("the NATS server is not ready")
 	}
 	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
-	return ns.ClientURL()
+	return strings.Replace(ns.ClientURL(), "nats://", "nats://casm:hidden@", 1)
 }
 
 // servers starts several on one database and one stream.

@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"casm/internal/testkit"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // TestWarehouseProcessKill kills casm warehouse serve, a process of its own beside
@@ -113,24 +111,6 @@ func warehouseProcess(t *testing.T, app *testkit.App, args ...string) {
 		t.Errorf("rebuilt, the metrics are\n%s\nbefore they were\n%s", after, head)
 	}
 	w.stop()
-}
-
-// broker starts a NATS server with JetStream that asks for a password, and
-// returns its address.
-func broker(t *testing.T) string {
-	t.Helper()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), Username: "casm", Password: "hidden", NoSigs: true, NoLog: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the broker is not ready")
-	}
-	return strings.Replace(s.ClientURL(), "nats://", "nats://casm:hidden@", 1)
 }
 
 // writing lets 8 clients write until ctx ends. It returns how many requests

@@ -31,8 +31,8 @@ func (t *Target) Publish(ctx context.Context, tail stream.Tail, messages []strea
 	switch {
 	case n == 0:
 		return tail, nil
-	case n > maxBatch:
-		return tail, fmt.Errorf("stream %s: %d messages at once, at most %d are taken", StreamName, n, maxBatch)
+	case n > MaxBatch:
+		return tail, fmt.Errorf("stream %s: %d messages at once, at most %d are taken", StreamName, n, MaxBatch)
 	}
 	ctx, cancel := t.bound(ctx)
 	defer cancel()

@@ -21,8 +21,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxBatch is how many messages an atomic batch of JetStream takes (ADR-50).
-const maxBatch = 1000
+// MaxBatch is how many messages an atomic batch of JetStream takes (ADR-50).
+const MaxBatch = 1000
 
 // adoptedKey is the stream's metadata in which Adopt keeps its word:
 // "<sequence> <epoch> <position>".
@@ -115,7 +115,7 @@ func connect(ctx context.Context, url string, o TargetOptions, more ...nats.Opti
 }
 
 // MaxBatch implements stream.Target.
-func (t *Target) MaxBatch() int { return maxBatch }
+func (t *Target) MaxBatch() int { return MaxBatch }
 
 // Close implements stream.Target.
 func (t *Target) Close() error {
