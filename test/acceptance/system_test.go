@@ -109,6 +109,57 @@ func follow(t *testing.T, s *scene) {
 	t.Error("the stream ended, or was silent for 10 s")
 }
 
+// TestLiveOverARestart: who follows live and is cut off by a crash of the server
+// goes on behind the last message it saw, missing none and seeing none twice.
+func TestLiveOverARestart(t *testing.T) {
+	t.Parallel()
+	app := testkit.NewApp(t)
+	create := func(n int) {
+		t.Helper()
+		ask(t, app, "/v1/casm/customers/create", fmt.Sprintf(`{"requestId": "r%d", "externalId": "live-%d", "customerProfile": "b2b"}`, n, n), nil)
+	}
+	// follow reads so many events behind the last one and returns their customers.
+	last := "0"
+	follow := func(most int) (names []string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, app.URL+"/v1/business-transactions/stream", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Last-Event-ID", last)
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		for lines := bufio.NewScanner(res.Body); len(names) < most && lines.Scan(); {
+			if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				last = id
+			}
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				_, after, _ := strings.Cut(data, `"externalId":"`)
+				name, _, _ := strings.Cut(after, `"`)
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	for n := range 4 {
+		create(n)
+	}
+	got := follow(2)
+	app.Kill()
+	app.Start()
+	create(4)
+	got = append(got, follow(3)...)
+	want := []string{"live-0", "live-1", "live-2", "live-3", "live-4"}
+	if !slices.Equal(got, want) {
+		t.Errorf("followed %q, want %q", got, want)
+	}
+}
+
 // TestAccess: every operation asks for a credential, and then for its
 // permission; a key has a rate (contract 11).
 func TestAccess(t *testing.T) {
