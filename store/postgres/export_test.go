@@ -15,6 +15,9 @@ func Statements() (list []string) {
 	return list
 }
 
+// AddSums keeps the sums of so many transactions.
+var AddSums = (*Store).addSums
+
 // MakePartition makes the partition of a month.
 var MakePartition = makePartition
 

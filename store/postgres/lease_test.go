@@ -3,7 +3,59 @@ package postgres_test
 import (
 	"testing"
 	"time"
+
+	"casm"
+	"casm/store"
+	"casm/store/postgres"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+// TestSumsKept: a checksum is the same whether it is counted from the first or
+// from sums that are kept, also before and within what they are of.
+func TestSumsKept(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := open(t, database(t))
+	defer s.Close()
+	const transactions = 10
+	for n := range transactions {
+		_, err := s.Commit(ctx, store.Needs{}, func(_ store.Reader, l *store.Loaded) (*store.WriteSet, error) {
+			return write(l, newID().String(), customer(l, newID(), ""), customer(l, newID(), ""), customer(l, newID(), "")), nil
+		})
+		if err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	sums := func() (all []map[casm.Kind]casm.Sum) {
+		t.Helper()
+		for transaction := range int64(transactions + 2) {
+			for _, ordinal := range []int64{0, 1, 9} {
+				err := s.View(ctx, func(r store.Reader) error {
+					sum, err := r.Checksum(ctx, casm.Position{Transaction: transaction, Ordinal: ordinal})
+					all = append(all, sum)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return all
+	}
+	counted := sums()
+	for _, want := range []bool{true, true, true, false} {
+		if more, err := postgres.AddSums(s, ctx, 3); err != nil || more != want {
+			t.Errorf("kept: %t, %v; want %t", more, err, want)
+		}
+		if d := cmp.Diff(counted, sums()); d != "" {
+			t.Fatalf("counted from the first, and from what is kept:\n%s", d)
+		}
+	}
+	if n := counted[len(counted)-1][casm.KindCustomer].Versions; n != 3*transactions {
+		t.Errorf("%d versions, want %d", n, 3*transactions)
+	}
+}
 
 // TestLease: of two processes one has a lease, until it gives it up or lets it
 // run out; that its session stays open changes nothing.

@@ -280,6 +280,10 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(when + ": Forget")
+		if more, err := postgres.AddSums(s.(*postgres.Store), ctx, 1); err != nil || !more && when != "empty" && when != "small" {
+			t.Fatalf("sums: %t, %v", more, err)
+		}
+		look(when + ": sums")
 		if _, err := s.Lease(ctx, "relay", when, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -288,6 +292,15 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(when + ": RaiseEpoch")
+		for _, kind := range casm.Kinds {
+			for _, externalID := range []string{"", "x77"} {
+				found, err := s.(store.Finder).Find(ctx, store.Key{Kind: kind, RefID: id(int(kind), 78)}, externalID)
+				if err != nil || found == nil && when != "empty" && when != "small" {
+					t.Fatalf("Find of %v: %v, %v", kind, found, err)
+				}
+				look(fmt.Sprint(when, ": Find of ", kind))
+			}
+		}
 		for _, kind := range append(slices.Clone(casm.Kinds), 0) {
 			if err := lockAll(ctx, s, kind); err != nil {
 				t.Fatal(err)

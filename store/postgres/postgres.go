@@ -111,6 +111,7 @@ func openStore(ctx context.Context, url string, opts Options, check bool) (*Stor
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.stopped.Go(func() { s.keepPartitions(background) })
+	s.stopped.Go(func() { s.keepSums(background) })
 	return s, nil
 }
 
