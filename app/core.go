@@ -52,7 +52,10 @@ func (c *core) start(ctx context.Context, data Data, o engine.Options) (err erro
 		o.Exclusive = true // the folder is locked
 	} else {
 		if !data.NoMigrate {
-			err = postgres.Migrate(ctx, data.Database)
+			// An older server may be started again while a newer release is rolled out.
+			if err = postgres.Migrate(ctx, data.Database); errors.Is(err, postgres.ErrNewer) {
+				err = nil
+			}
 		}
 		if err == nil {
 			o.Committers = committers

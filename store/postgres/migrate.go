@@ -37,6 +37,10 @@ const (
 	migratePause = 3 * time.Second
 )
 
+// ErrNewer is the error of a database that a newer release has migrated. Open
+// tells whether this one can serve it all the same.
+var ErrNewer = errors.New("a newer release has made the schema")
+
 // Migrate brings the schema of the database at a URL to this release's: every
 // step in schema/ that it has not seen, and then the partitions that are
 // needed, and the views. It may run while processes serve, also of the release
@@ -89,7 +93,7 @@ func migrateOnce(ctx context.Context, url string, step int64) (err error) {
 		return err
 	}
 	if plan.Has > plan.Needs {
-		return fmt.Errorf("the database has schema %d, made by a newer release; this one knows up to %d", plan.Has, plan.Needs)
+		return fmt.Errorf("%w: the database has schema %d; this one knows up to %d", ErrNewer, plan.Has, plan.Needs)
 	}
 	if len(plan.Pending) > 0 {
 		if _, err := provider.UpTo(ctx, step); err != nil {
