@@ -21,12 +21,13 @@ import (
 
 // broker starts a NATS server with JetStream, as an operator has one, and
 // returns its URL.
-func broker(t *testing.T) string {
+func broker(t *testing.T, set ...func(*server.Options)) string {
 	t.Helper()
-	ns, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, MaxPayload: 8 << 20,
-		Username: "casm", Password: "hidden",
-	})
+	o := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, MaxPayload: 8 << 20}
+	for _, fn := range set {
+		fn(o)
+	}
+	ns, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func broker(t *testing.T) string {
 		t.Fatal("the NATS server is not ready")
 	}
 	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
-	return strings.Replace(ns.ClientURL(), "nats://", "nats://casm:hidden@", 1)
+	return ns.ClientURL()
 }
 
 // servers starts several on one database and one stream.

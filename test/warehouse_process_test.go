@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"casm/internal/testkit"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // TestWarehouseProcessKill kills casm warehouse serve, a process of its own beside
@@ -31,7 +33,8 @@ func TestWarehouseProcessKill(t *testing.T) {
 		warehouseProcess(t, testkit.NewKeyedApp(t, "--warehouse", "off"), "--data", t.TempDir())
 	})
 	t.Run("stream to PostgreSQL", func(t *testing.T) {
-		stream := broker(t)
+		stream := broker(t, func(o *server.Options) { o.Username, o.Password = "casm", "hidden" })
+		stream = strings.Replace(stream, "nats://", "nats://casm:hidden@", 1)
 		app := testkit.NewKeyedApp(t, "--warehouse", "off", "--stream", stream)
 		warehouseProcess(t, app, "--warehouse", testkit.Database(t), "--stream", stream)
 	})
