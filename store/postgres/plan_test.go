@@ -354,6 +354,31 @@ func TestPlans(t *testing.T) {
 	knowing := open(t, explained)
 	defer knowing.Close()
 	lookAtAll(knowing, "analyzed")
+	// One account has all subscribers below it; that others have none is
+	// is still found at once.
+	if _, err := admin.Exec(ctx, `UPDATE entity_subscriber SET superior = id(2, 3), customer = id(1, 3); CLUSTER entity_subscriber USING entity_subscriber_pkey; ANALYZE`); err != nil {
+		t.Fatal(err)
+	}
+	giant := open(t, explained)
+	defer giant.Close()
+	for deep, of := range map[bool]int{false: 2, true: 1} {
+		err := giant.View(ctx, func(r store.Reader) error {
+			_, err := r.Children(ctx, store.ChildQuery{Of: id(of, filled/2), Kind: casm.KindSubscriber, Deep: deep, Limit: 10})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		look("one giant: Children")
+	}
+	err = giant.View(ctx, func(r store.Reader) error {
+		_, err := r.ChildrenOf(ctx, []uuid.UUID{id(2, filled/2), id(3, 7), id(2, 3)}, casm.KindSubscriber, false, 10)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look("one giant: ChildrenOf")
 	for _, sql := range postgres.Statements() {
 		if !seen[sql] {
 			t.Errorf("the plan of a statement was not seen: %s", sql)
