@@ -52,7 +52,7 @@ type Offer struct {
 // OfferVersion is an offer as it is sold from a date on.
 type OfferVersion struct {
 	Version   int64          `json:"version" in:"create,update" is:"required,min=1" doc:"The version's number."`
-	Currency  string         `json:"currency,omitzero" in:"create,update" code:"currencies" doc:"Currency of its money."`
+	Currency  string         `json:"currency,omitzero" in:"create,update" code:"currencies" doc:"Currency of its money; without it the primary one."`
 	ValidFrom Time           `json:"validFrom,omitzero" in:"create,update" doc:"From when it is sold; none: always."`
 	Services  []OfferService `json:"services,omitempty" in:"create,update" doc:"The services with their attributes."`
 }
@@ -112,7 +112,7 @@ func (o *Offer) CheckItem(s *Snapshot, v *Violations) {
 }
 
 func (o *OfferVersion) check(product *Product, at string, v *Violations) {
-	seen, money := map[string]bool{}, false
+	seen := map[string]bool{}
 	for i := range o.Services {
 		service := &o.Services[i]
 		at := at + "/services/" + strconv.Itoa(i)
@@ -133,9 +133,5 @@ func (o *OfferVersion) check(product *Product, at string, v *Violations) {
 		if !service.Individual {
 			kind.CheckComplete(service.Attributes, at+"/attributes", v)
 		}
-		money = money || kind.needsCurrency(service.Attributes)
-	}
-	if money && o.Currency == "" {
-		v.Add(Required, at+"/currency", "a version with money in its services needs a currency: a code of /v1/config/currencies")
 	}
 }

@@ -169,24 +169,6 @@ func (s *ServiceSpec) CheckComplete(given Scalars, pointer string, v *Violations
 	}
 }
 
-// needsCurrency reports whether there is money in a service with the
-// attributes, or will be: then the offer's version must say in what currency.
-func (s *ServiceSpec) needsCurrency(given Scalars) bool {
-	return slices.ContainsFunc(s.Attributes, func(a AttributeSpec) bool {
-		return a.Type == "money" && (a.Mandatory || given[a.Name] != nil)
-	})
-}
-
-// CheckCurrency adds which of the attributes given are of money, for a version
-// that has no currency.
-func (s *ServiceSpec) CheckCurrency(given Scalars, pointer string, v *Violations) {
-	for _, a := range s.Attributes {
-		if a.Type == "money" && given[a.Name] != nil {
-			v.Add(InvalidValue, pointer+"/"+a.Name, "the offer's version has no currency, so %s cannot be given", a.Name)
-		}
-	}
-}
-
 // Resolve returns the attributes that hold: those given, else those of the
 // offer's version, else the defaults (contract rule 16).
 func (s *ServiceSpec) Resolve(given, offered Scalars) Scalars {

@@ -113,6 +113,17 @@ func (s *Snapshot) ResourceType(code string) (*ResourceType, bool) {
 // PrimaryResourceType returns the resource type that is primary, or nil.
 func (s *Snapshot) PrimaryResourceType() *ResourceType { return s.primary }
 
+// PrimaryCurrency returns the code of the primary currency, of which there is
+// always one.
+func (s *Snapshot) PrimaryCurrency() string {
+	for code, item := range s.items["currencies"] {
+		if item.(*Currency).Primary {
+			return code
+		}
+	}
+	return ""
+}
+
 // ResourceFits reports whether a value matches its type's pattern.
 func (s *Snapshot) ResourceFits(resourceType, value string) bool {
 	re := s.matches[resourceType]

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"time"
 
 	"casm"
@@ -81,9 +82,6 @@ func (d *Decision) offerVersion(in *Input, s *casm.OfferSubscription, owner *Rec
 		attributes := kind.Resolve(given, service.Attributes)
 		if service.Individual && individual != nil {
 			d.checkGiven(kind, service.Service, given, attributes, at)
-			if version.Currency == "" {
-				kind.CheckCurrency(given, at, &d.Violations)
-			}
 		} else {
 			at = ""
 		}
@@ -112,7 +110,7 @@ func (d *Decision) grantBalances(subscription *Record, version *casm.OfferVersio
 			GrantedBalance: granted, ActualBalance: granted, ValidFrom: from, ValidTo: d.validity(s.Attributes, from),
 		}
 		if s.Kind == casm.KindMonetaryBalance {
-			b.Currency = version.Currency
+			b.Currency = cmp.Or(version.Currency, d.Config.PrimaryCurrency())
 		}
 		d.create(b, subscription.Customer, subscription.Test)
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,8 @@ type Engine struct {
 	exclusive              bool
 
 	lanes    []*lane
-	queue    chan *job // what clients wait for
+	queues   []chan *job // what clients wait for, by committer
+	seed     maphash.Seed
 	aside    chan *job // what others hold; nil with one committer
 	far      chan *job // what reaches far; nil with one committer
 	dueQueue chan *job // what the due worker asks for
@@ -59,7 +61,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, zone: o.Zone, log: o.Logger,
 		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention, exclusive: o.Exclusive,
-		committed: make(chan struct{}), dueWake: make(chan struct{}, 1),
+		committed: make(chan struct{}), dueWake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
 	}
 	if e.zone == nil {
 		e.zone = time.UTC

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -10,9 +11,10 @@ import (
 )
 
 // lane is a committer: it takes what waits in its queues and commits it. On a
-// store that commits one after another there is one. On others some share the
-// clients' queue, and two more keep them free of what takes long: one commits
-// what others hold, and what falls due; one, one by one, what reaches far.
+// store that commits one after another there is one. On others several have a
+// queue of clients' jobs each, and two more keep them free of what takes long:
+// one commits what others hold, and what falls due; one, one by one, what
+// reaches far.
 type lane struct {
 	queue, due <-chan *job
 	limit      int           // operations in a commit
@@ -34,16 +36,18 @@ const (
 var errFar = errors.New("engine: the command reaches far")
 
 func (e *Engine) makeLanes(committers int) {
-	e.queue = make(chan *job, e.queueLimit)
+	for range committers {
+		e.queues = append(e.queues, make(chan *job, e.queueLimit))
+	}
 	e.dueQueue = make(chan *job, 1)
 	if committers == 1 {
-		e.lanes = []*lane{{queue: e.queue, due: e.dueQueue, limit: e.batchLimit}}
+		e.lanes = []*lane{{queue: e.queues[0], due: e.dueQueue, limit: e.batchLimit}}
 		return
 	}
 	// One more than waits at the most: putting aside never blocks.
 	e.aside, e.far = make(chan *job, e.queueLimit+1), make(chan *job, e.queueLimit+1)
-	for range committers {
-		e.lanes = append(e.lanes, &lane{queue: e.queue, limit: e.batchLimit, patience: patience, reach: maxReach})
+	for _, queue := range e.queues {
+		e.lanes = append(e.lanes, &lane{queue: queue, limit: e.batchLimit, patience: patience, reach: maxReach})
 	}
 	e.lanes = append(e.lanes,
 		&lane{queue: e.aside, due: e.dueQueue, limit: e.batchLimit, patience: patience, reach: maxReach},
@@ -51,12 +55,21 @@ func (e *Engine) makeLanes(committers int) {
 }
 
 // queueOf returns the queue of a client's job. A batch that is not atomic
-// cannot be put aside half done.
+// cannot be put aside half done. Jobs that name the same entity go to the same
+// committer: two of them would wait for each other, each with half of the jobs.
 func (e *Engine) queueOf(j *job) chan<- *job {
-	if e.far != nil && !j.atomic && len(j.steps) > 1 && slices.ContainsFunc(j.steps, func(s *step) bool { return s.in.ReachesBelow() }) {
+	switch {
+	case len(e.queues) == 1 || len(j.steps) == 0:
+		return e.queues[0]
+	case !j.atomic && len(j.steps) > 1 && slices.ContainsFunc(j.steps, func(s *step) bool { return s.in.ReachesBelow() }):
 		return e.far
 	}
-	return e.queue
+	in := j.steps[0].in
+	var key any = in.RequestID
+	if refs := in.References(); len(refs) > 0 {
+		key = refs[0]
+	}
+	return e.queues[maphash.Comparable(e.seed, key)%uint64(len(e.queues))]
 }
 
 // commitLoop takes what waits and commits it, as long as ctx lives.
@@ -155,18 +168,9 @@ func (e *Engine) putAside(j *job, queue chan<- *job) {
 
 // refuseLeft refuses what is left when the committers have ended.
 func (e *Engine) refuseLeft() {
-	for {
-		select {
-		case j := <-e.queue:
-			e.finish(j, outcome{err: ErrOverloaded})
-		case j := <-e.aside:
-			e.finish(j, outcome{err: ErrOverloaded})
-		case j := <-e.far:
-			e.finish(j, outcome{err: ErrOverloaded})
-		case j := <-e.dueQueue:
-			e.finish(j, outcome{err: ErrOverloaded})
-		default:
-			return
+	for _, queue := range append(e.queues, e.aside, e.far, e.dueQueue) {
+		for len(queue) > 0 {
+			e.finish(<-queue, outcome{err: ErrOverloaded})
 		}
 	}
 }

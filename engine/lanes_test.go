@@ -21,8 +21,8 @@ func TestOnPostgres(t *testing.T) {
 		"OneCustomer": TestConcurrentChangesOfOneCustomer, "Repeats": TestConcurrentRepeatsHaveOneEffect,
 		"RepeatsOfABatch": TestConcurrentRepeatsOfABatch, "Parents": TestConcurrentParentsNeverMakeACircle,
 		"CascadeAgainstCreates": TestConcurrentCascadeAgainstCreates, "Claims": TestConcurrentClaims,
-		"RefusedBetweenGood": TestARefusedCommandBetweenGoodOnes, "Linearizable": TestLinearizable,
-		"Held": testHeld, "HeldConfig": testHeldConfig, "Far": testFar, "StopWithHeld": testStopWithHeld,
+		"Linearizable": TestLinearizable,
+		"Held":         testHeld, "HeldConfig": testHeldConfig, "Far": testFar, "StopWithHeld": testStopWithHeld,
 	} {
 		t.Run(name, test)
 	}

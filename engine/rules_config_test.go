@@ -216,7 +216,7 @@ func TestConfigReferences(t *testing.T) {
 	f.configRefused(edit("offers", "x", &casm.Offer{Product: "mobile", Versions: []casm.OfferVersion{{Version: 1, Services: []casm.OfferService{
 		{Service: "fee", Attributes: casm.Scalars{"charge": casm.Raw("1"), "tax": casm.Raw(`"no-tax"`)}}, {Service: "nope"}, {Service: "fee", Individual: true, Attributes: casm.Scalars{"charge": casm.Raw(`"1"`), "nope": casm.Raw("1")}},
 	}}, {Version: 1}}}),
-		"required /versions/0/currency", "attribute_required /versions/0/services/0/attributes/chargeAt", "not_configured /versions/0/services/0/attributes/tax", "invalid_value /versions/0/services/1/service",
+		"attribute_required /versions/0/services/0/attributes/chargeAt", "not_configured /versions/0/services/0/attributes/tax", "invalid_value /versions/0/services/1/service",
 		"wrong_type /versions/0/services/2/attributes/charge", "unknown_member /versions/0/services/2/attributes/nope", "invalid_value /versions/0/services/2/service", "invalid_value /versions/1/version")
 	f.configRefused(edit("products", "x", &casm.Product{Services: []casm.ProductService{{Code: "a", Kind: "nope"}, {Code: "a", Kind: casm.KindOneTimeFee}}}), "invalid_value /services/0/kind", "invalid_value /services/1/code")
 	f.configRefused(edit("resource-types", "x", &casm.ResourceType{Pattern: "("}), "invalid_value /pattern")

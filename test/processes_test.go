@@ -253,7 +253,7 @@ func (s *several) configuration() {
 			s.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			s.Fatalf("%d for %s", res.StatusCode, body)
 		}
 		a := s.on(n+1, "/accounts/create", fmt.Sprintf(`{"requestId":"seg%d","customer":{"externalId":"tree"},"accountProfile":"postpaid","accountSegment":"standard"}`, n))

@@ -149,11 +149,9 @@ func checkEpochs(t *testing.T, js jetstream.JetStream, all int, before, after []
 		if err != nil {
 			t.Fatal(err)
 		}
-		epoch, want := "1", message{}
-		if i < all {
-			want = before[i]
-		} else {
-			epoch, want = "2", after[i-all]
+		epoch, want := "1", append(before[:all:all], after...)[i]
+		if i >= all {
+			epoch = "2"
 		}
 		if m.Header.Get("Casm-Epoch") != epoch || m.Header.Get("Casm-Position") != want.Position || string(m.Data) != string(want.Payload) {
 			t.Fatalf("message %d is of epoch %s at %s, want epoch %s at %s: %s", i+1, m.Header.Get("Casm-Epoch"), m.Header.Get("Casm-Position"), epoch, want.Position, m.Data)

@@ -110,14 +110,10 @@ var configRuleCases = []Case{
 		post("/v1/config/currencies", `{"code": "{{code2}}", "name": "Miles", "virtual": true, "precision": 7}`).refused("out_of_range /precision"),
 		get("/v1/config/currencies/EUR").ok(`{"precision": 2}`),
 	)},
-	{"configuration: where there is money there is a currency (section 5)", steps(
-		post("/v1/config/offers", `{"code": "{{code}}", "name": "Fee", "product": "anyOneTimeFee", "versions": [{"version": 1, "services": [{"service": "fee", "attributes": {"charge": 1}}]}]}`).refused("required /versions/0/currency"),
-		post("/v1/config/offers", `{"code": "{{code}}", "name": "Credit", "product": "anyMonetaryBalance", "versions": [{"version": 1, "services": [{"service": "balance", "individual": true}]}]}`).refused("required /versions/0/currency"),
-		post("/v1/config/offers", `{"code": "{{code}}", "name": "Ten percent, of much", "product": "anyPercentageDiscount", "versions": [{"version": 1, "services": [{"service": "discount", "attributes": {"discount": 100000, "chargeMin": 1}}]}]}`).refused("required /versions/0/currency"),
-		post("/v1/config/offers", `{"code": "{{code}}", "name": "Some percent", "product": "anyPercentageDiscount", "versions": [{"version": 1, "services": [{"service": "discount", "individual": true}]}]}`).is(201, ``),
+	{"configuration: money of a version without a currency is in the primary one (section 5)", steps(
+		post("/v1/config/offers", `{"code": "{{code}}", "name": "Credit", "product": "anyMonetaryBalance", "versions": [{"version": 1, "services": [{"service": "balance", "individual": true}]}]}`).is(201, ``),
 		aSubscriber,
-		post("/subscriptions/individual/percentage-discount/create", `{"subscriber": {"externalId": "{{subscriber}}"}, "offer": "{{code}}", `+active+`, "attributes": {"discount": 1, "chargeMin": 1}}`).refused("invalid_value /attributes/chargeMin"),
-		post("/subscriptions/individual/percentage-discount/create", `{"subscriber": {"externalId": "{{subscriber}}"}, "offer": "{{code}}", `+active+`, "attributes": {"discount": 1}}`).ok(``),
+		post("/subscriptions/individual/monetary-balance/create", `{"subscriber": {"externalId": "{{subscriber}}"}, "offer": "{{code}}", `+active+`, "attributes": {"grantedBalance": 5000000}}`).ok(`{"payload": {"balances": [{"currency": "EUR", "actualBalance": 5000000}]}}`),
 	)},
 	{"configuration: the code, and trees without circles", steps(
 		post("/v1/config/gl-codes", `{"code": "a b", "name": "x"}`).refused("invalid_value /code"),
