@@ -23,7 +23,7 @@ Examples:
 
   casm migrate --database postgres://casm@db.example/casm
   casm serve --no-migrate --database postgres://casm@db.example/casm
-    where the role that serves must not change the schema`
+    where servers are to wait until the schema was changed by hand`
 }
 
 // Validate is called when the command line was read.
