@@ -66,7 +66,7 @@ func (a *App) pauseRelay(ctx context.Context, actor string, paused bool) error {
 
 // RelayStatus is how far the relay of a server is.
 type RelayStatus struct {
-	// State is running, standby (another server's relay works), paused, blocked or failing.
+	// State is starting, running, standby (another server's relay works), paused, blocked or failing.
 	State string `json:"state"`
 	// Holder is the relay that works, by machine, process and a random part.
 	Holder string `json:"holder,omitempty"`

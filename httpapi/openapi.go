@@ -332,7 +332,7 @@ func answerSchemas(s *schemas) {
 	s.named.set("Health", obj("type", "object", "required", []string{"status"}, "properties", obj("status", obj("type", "string"))))
 	s.named.set("Readiness", obj("type", "object", "required", []string{"ready", "missing"}, "properties", obj(
 		"ready", obj("type", "boolean"), "missing", obj("type", "array", "items", obj("type", "string")),
-		"relay", obj("type", "string", "enum", []string{"running", "standby", "paused", "blocked", "failing"},
+		"relay", obj("type", "string", "enum", []string{"starting", "running", "standby", "paused", "blocked", "failing"},
 			"description", "What this server's relay is about; of several servers on one database one publishes and the others stand by. It does not bear on readiness."))))
 	s.named.set("EventStream", obj("type", "string", "description", "Server-sent events; their data are of FeedItem."))
 	s.named.set("JSONSchema", obj("type", "object"))

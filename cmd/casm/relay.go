@@ -43,11 +43,12 @@ type relayStatus struct {
 func (relayStatus) Help() string {
 	return `States:
 
-  running  this server publishes, or waits for something to publish
-  standby  another server does; which one is told as holder
-  paused   by casm relay pause
-  blocked  stream and store disagree: see casm relay adopt
-  failing  an error, told below; it is tried again
+  starting  the stream was not found yet
+  running   this server publishes, or waits for something to publish
+  standby   another server does; which one is told as holder
+  paused    by casm relay pause
+  blocked   stream and store disagree: see casm relay adopt
+  failing   an error, told below; it is tried again
 
 Examples:
 
