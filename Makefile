@@ -1,4 +1,4 @@
-# What is needed: Go, as go.mod says. The console, when it comes, also Node.
+# What is needed: Go, as go.mod says, and Node for the console.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X casm/app.Version=$(VERSION)
@@ -12,29 +12,45 @@ RACE    := $(shell command -v cc >/dev/null 2>&1 && echo -race)
 TIMED    = casm/test casm/store/sqlite casm/stream/natsjs
 TOOL     = go tool -modfile=tools/go.mod
 
-.PHONY: help build run test race lint fmt soak load clean
+CONSOLE  = $(shell find console/src console/public console/*.json console/*.ts console/index.html -type f) api/openapi.json
+
+.PHONY: help build console run test race lint fmt screenshots soak load clean
 
 help: ## Lists what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Builds bin/casm
+build: console ## Builds the console and bin/casm
 	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/casm ./cmd/casm
+
+console: console/dist/index.html ## Builds the web console
+
+console/node_modules: console/package-lock.json
+	cd console && npm ci --no-audit --no-fund
+	@touch $@
+
+console/dist/index.html: console/node_modules $(CONSOLE)
+	cd console && npm run --silent build
 
 run: build ## Builds and starts a server for development, with the demonstration, on DATA
 	bin/casm serve --dev --demo --data $(DATA) $(ARGS)
 
-test: ## Runs all tests
+test: console ## Runs all tests
 	go test -timeout 9m ./...
 
 race: ## Runs the tests under the race detector, where there is a C compiler
 	go test $(RACE) -timeout 20m $$(go list ./... | grep -v -x $(TIMED:%=-e %))
 
-lint: ## Checks form and finds mistakes: gofumpt, go vet, staticcheck and others by golangci-lint
+lint: console/node_modules ## Checks form and finds mistakes: gofumpt, go vet, staticcheck and others; of the console types and form
 	go vet ./...
 	$(TOOL) golangci-lint run ./...
+	cd console && npm run --silent lint
 
-fmt: ## Puts the source into form
+fmt: console/node_modules ## Puts the source into form
 	$(TOOL) golangci-lint fmt ./...
+	cd console && npm run --silent fmt
+
+screenshots: console ## Makes docs/screenshots anew
+	CASM_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count 1 -run Screenshots ./test/console
 
 soak: ## Kills a server under load ROUNDS times and compares what is left
 	CASM_ROUNDS=$(ROUNDS) go test -count 1 -timeout 0 -run Kill -v ./test/...
@@ -43,4 +59,4 @@ load: build ## Measures create customer at 1 to 256 clients, with and without ga
 	bin/casm load --compare-batch-limit 1
 
 clean: ## Removes what was built (not the data)
-	rm -rf bin
+	rm -rf bin console/node_modules console/dist/assets console/dist/*.*

@@ -15,7 +15,7 @@ type Product struct {
 type ProductService struct {
 	Code string `json:"code" in:"create,update" is:"required,max=64,pattern=[A-Za-z0-9_.-]+" doc:"The code by which offers and balances name it."`
 	Name string `json:"name,omitzero" in:"create,update" doc:"A name for people."`
-	Kind string `json:"kind" in:"create,update" is:"required" doc:"Kind of the service catalogue, /v1/config/services."`
+	Kind string `json:"kind" as:"serviceKind" in:"create,update" is:"required" doc:"Kind of the service catalogue, /v1/config/services."`
 }
 
 // CheckItem implements ItemChecker.
@@ -59,9 +59,9 @@ type OfferVersion struct {
 
 // OfferService is one service of an offer's version.
 type OfferService struct {
-	Service    string  `json:"service" in:"create,update" is:"required" doc:"Code of the product's service."`
+	Service    string  `json:"service" as:"productService" in:"create,update" is:"required" doc:"Code of the product's service."`
 	Individual bool    `json:"individual" in:"create,update" doc:"Its attributes are given with each subscription."`
-	Attributes Scalars `json:"attributes,omitempty" in:"create,update" doc:"Names and values of the attributes, as the service catalogue has them."`
+	Attributes Scalars `json:"attributes,omitempty" as:"serviceAttributes" in:"create,update" doc:"Names and values of the attributes, as the service catalogue has them."`
 }
 
 // Service returns the version's service with the code, or nil.

@@ -8,10 +8,10 @@ import (
 
 // Item is what all items of configuration have.
 type Item struct {
-	Code        string `json:"code" in:"create,update" is:"required,max=64,pattern=[A-Za-z0-9_.-]+" doc:"The code by which it is referred to; it cannot be changed."`
-	Name        string `json:"name" in:"create,update" is:"required" doc:"A name for people."`
-	Description string `json:"description,omitzero" in:"create,update" is:"multiline,max=4000" doc:"What it is for."`
-	Retired     bool   `json:"retired" in:"create,update" doc:"Existing uses stand, new ones are refused."`
+	Code        string `json:"code" order:"-1" in:"create,update" is:"required,fixed,max=64,pattern=[A-Za-z0-9_.-]+" doc:"The code by which it is referred to; it cannot be changed."`
+	Name        string `json:"name" order:"-3" in:"create,update" is:"required" doc:"A name for people."`
+	Description string `json:"description,omitzero" order:"-2" in:"create,update" is:"multiline,max=4000" doc:"What it is for."`
+	Retired     bool   `json:"retired" order:"1" in:"create,update" doc:"Existing uses stand, new ones are refused."`
 	Version     int64  `json:"version,omitzero" doc:"1, 2, 3 …: one more with each change."`
 	Unknown     Raw    `json:",embed"`
 }
@@ -63,7 +63,7 @@ type StateReason struct {
 // InitialState is the state that a profile gives.
 type InitialState struct {
 	State       string `json:"state,omitzero" in:"create,update" is:"enum=INACTIVE|ACTIVE|SUSPENDED|DEACTIVATED" doc:"The state at creation."`
-	StateReason string `json:"stateReason,omitzero" in:"create,update" code:"state-reasons" doc:"The state reason at creation; it must belong to the state."`
+	StateReason string `json:"stateReason,omitzero" in:"create,update" code:"state-reasons" same:"state" doc:"The state reason at creation; it must belong to the state."`
 }
 
 // Profile is what all profiles have.
@@ -106,7 +106,7 @@ type AccountProfile struct {
 	AccountType        string `json:"accountType,omitzero" in:"create,update" code:"account-types" doc:"The account type."`
 	AccountSegment     string `json:"accountSegment,omitzero" in:"create,update" code:"account-segments" doc:"The segment at creation."`
 	BillCycle          string `json:"billCycle,omitzero" in:"create,update" code:"bill-cycles" doc:"The bill cycle at creation."`
-	PaymentResponsible bool   `json:"paymentResponsible" in:"create,update" doc:"Set by the server from the account type."`
+	PaymentResponsible bool   `json:"paymentResponsible" in:"create,update" is:"derived" doc:"Set by the server from the account type."`
 	Currency           string `json:"currency,omitzero" in:"create,update" code:"currencies" doc:"The currency."`
 	InitialState
 	CustomerProfile string `json:"customerProfile,omitzero" in:"create,update" code:"customer-profiles" doc:"By which a customer is created for an account that names none."`
@@ -207,9 +207,9 @@ type Tax struct {
 
 // TaxValue is a tax's rate from a date on.
 type TaxValue struct {
-	Rate      int64  `json:"rate" in:"create,update" is:"required,min=0,max=1000000" doc:"A percentage in millionths: 10 % is 100000."`
+	Rate      int64  `json:"rate" in:"create,update" is:"required,min=0,max=1000000" as:"percentage" doc:"A percentage in millionths: 10 % is 100000."`
 	ValidFrom Time   `json:"validFrom,omitzero" in:"create,update" doc:"From when; none: always."`
-	GLCode    string `json:"glCode,omitzero" in:"create,update" code:"gl-codes" doc:"Code of the general ledger code."`
+	GLCode    string `json:"glCode,omitzero" label:"GL Code" in:"create,update" code:"gl-codes" doc:"Code of the general ledger code."`
 }
 
 // GLCode is an account of the general ledger.

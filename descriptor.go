@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -37,11 +38,18 @@ const MaxInteger = 1<<53 - 1
 //
 //	json  name and omission
 //	in    the requests that take it: create, update; none: given by the system
-//	is    required, max=, min=, enum=A|B, pattern=, multiline, nullable, personal, frozen
+//	is    required, max=, min=, enum=A|B, pattern=, multiline, nullable, personal,
+//	      frozen, fixed, derived
 //	code  the configuration collection whose code it is
 //	ref   the kind of the entity it refers to
 //	line  the time line it belongs to
 //	doc   what it is, for a CRM developer
+//	label what people call it; else it is made of the name
+//	order where a form has it: -1 before those without, 1 behind them
+//	as    what the value means beyond its type: percentage (in millionths),
+//	      serviceKind, productService, serviceAttributes
+//	same  the member that the item behind a code must have in common with this
+//	      object: the reason's state with the given state
 type Field struct {
 	Name, Doc  string
 	Type       Type
@@ -53,7 +61,13 @@ type Field struct {
 	Multiline  bool // may be empty and hold line breaks and tabs
 	Personal   bool
 	Frozen     bool // cannot change while the item is referred to (contract 5)
-	MaxLength  int  // in code points
+	Fixed      bool // cannot change after the creation
+	Derived    bool // may be given, but what holds the system decides
+	Label      string
+	Order      int
+	As         string
+	Same       string
+	MaxLength  int // in code points
 	Min, Max   int64
 	Enum       []string
 	Pattern    string
@@ -168,6 +182,17 @@ func newField(sf reflect.StructField, name string, index []int) *Field {
 		Name: name, Doc: sf.Tag.Get("doc"), index: index,
 		Min: -MaxInteger, Max: MaxInteger, MaxLength: 255,
 		Collection: sf.Tag.Get("code"), Line: sf.Tag.Get("line"),
+		Label: sf.Tag.Get("label"), As: sf.Tag.Get("as"), Same: sf.Tag.Get("same"),
+	}
+	if f.Label == "" {
+		f.Label = labelOf(name)
+	}
+	if order := sf.Tag.Get("order"); order != "" {
+		n, err := strconv.Atoi(order)
+		if err != nil {
+			panic("casm: tag order of " + name + ": " + order)
+		}
+		f.Order = n
 	}
 	for in := range strings.SplitSeq(sf.Tag.Get("in"), ",") {
 		f.Create = f.Create || in == "create"
@@ -252,6 +277,10 @@ func (f *Field) setRule(rule string) {
 		f.Multiline = true
 	case "frozen":
 		f.Frozen = true
+	case "fixed":
+		f.Fixed = true
+	case "derived":
+		f.Derived = true
 	case "personal":
 		f.Personal = true
 	case "min":
@@ -266,6 +295,22 @@ func (f *Field) setRule(rule string) {
 	default:
 		panic("casm: unknown rule in tag is of " + f.Name + ": " + rule)
 	}
+}
+
+// labelOf makes a label of a member's name: Payment Responsible of
+// paymentResponsible.
+func labelOf(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		switch {
+		case i == 0:
+			r = unicode.ToUpper(r)
+		case unicode.IsUpper(r):
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // Part is one struct of a composed object and the members that it lends.

@@ -84,7 +84,7 @@ const (
 // State is a life-cycle state with its reason and date.
 type State struct {
 	State          string    `json:"state" in:"create,update" is:"enum=INACTIVE|ACTIVE|SUSPENDED|DEACTIVATED" doc:"The state."`
-	StateReason    string    `json:"stateReason" in:"create,update" code:"state-reasons" doc:"Code of the state reason, which must belong to the state."`
+	StateReason    string    `json:"stateReason" in:"create,update" code:"state-reasons" same:"state" doc:"Code of the state reason, which must belong to the state."`
 	StateValidFrom Time      `json:"stateValidFrom,omitzero" in:"create,update" doc:"Since when, or from when, it holds; none: now."`
 	Pending        bool      `json:"pending" in:"create,update" doc:"A planned state that waits for a confirm and never takes effect by itself."`
 	TransactionID  uuid.UUID `json:"transactionId,omitzero" doc:"Of a planned state: the transaction that planned it."`

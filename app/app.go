@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"casm/auth"
+	"casm/console"
 	"casm/engine"
 	"casm/httpapi"
 	"casm/relay"
@@ -140,6 +141,13 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	if a.dwh != nil {
 		o.Warehouse = a.dwh
+	}
+	built, err := console.New()
+	if err != nil {
+		return nil, err
+	}
+	if built != nil {
+		o.Console = built
 	}
 	if !s.Dev {
 		o.Auth = auth.New(auth.Options{Configuration: a.core.engine})

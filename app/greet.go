@@ -14,6 +14,7 @@ func (a *App) greet(out io.Writer) {
 	var b strings.Builder
 	line := func(what, where string) { fmt.Fprintf(&b, "  %-10s %s\n", what, where) }
 	fmt.Fprintf(&b, "\ncasm %s is ready; its data is in %s\n\n", Version, a.settings.Data.Data)
+	line("Console", status.URL+"/")
 	line("API", status.URL+"/v1/casm")
 	line("Reference", status.URL+"/docs")
 	line("Feed", status.URL+"/v1/business-transactions")

@@ -15,7 +15,7 @@ import (
 // without a credential.
 func TestNothingIsOpen(t *testing.T) {
 	a := newAPI(t, nil)
-	open := map[string]bool{"/healthz": true, "/readyz": true}
+	open := map[string]bool{"/healthz": true, "/readyz": true, "/": true}
 	for _, e := range endpoints {
 		path := strings.NewReplacer("{code}", "x", "{file}", "customer.json").Replace(e.Path)
 		r := a.do(e.Method, path, "")

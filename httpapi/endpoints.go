@@ -216,13 +216,14 @@ func otherEndpoints() []*endpoint {
 	schema.PathParams = []param{{Name: "file", Type: casm.TypeString, Doc: "Message code with .json behind it."}}
 	health := get("/healthz", "health", tagSystem, "Whether the server is alive.", "", answer{Schema: "Health"}, healthz)
 	ready := get("/readyz", "ready", tagSystem, "Whether the server is able to serve: 200, else 503 with what is missing.", "", answer{Schema: "Readiness"}, readyz)
-	health.Open, ready.Open = true, true
+	page := get("/", "start", tagSystem, "The web console.", "", answer{Schema: "Text", Type: "text/html"}, start)
+	health.Open, ready.Open, page.Open = true, true, true
 	return []*endpoint{
 		get("/v1/config/services", "listServices", tagConfig, "The service catalogue: kinds of service and their attributes.", command.ReadConfig, answer{Schema: "Services"}, serviceCatalogue),
 		pages, follow, schema, health, ready,
 		get("/metrics", "metrics", tagSystem, "Metrics in Prometheus' text format.", "", answer{Schema: "Text", Type: "text/plain"}, serveMetrics),
 		get("/openapi.json", "openAPI", tagSystem, "This description, as OpenAPI 3.1.", "", answer{Schema: "JSONSchema"}, openAPI),
 		get("/docs", "docs", tagSystem, "The API reference, for people.", "", answer{Schema: "Text", Type: "text/html"}, docs),
-		get("/", "start", tagSystem, "Says where things are.", "", answer{Schema: "Text", Type: "text/html"}, start),
+		page,
 	}
 }

@@ -89,7 +89,7 @@ func clean(p string) bool {
 		return false
 	}
 	c := path.Clean(p)
-	return c == p || c+"/" == p
+	return c == p || c != "/" && c+"/" == p
 }
 
 // WriteHeader implements http.ResponseWriter.

@@ -40,8 +40,9 @@ func TestHead(t *testing.T) {
 	a := newDev(t)
 	a.customer("c1")
 	for _, path := range []string{"/v1/casm/customers/read?externalId=c1", "/v1/config/state-reasons/dfltActive", "/docs", "/openapi.json", "/healthz", "/v1/business-transactions"} {
-		get := a.get(path).is(200)
-		head := a.do(http.MethodHead, path, "").is(200)
+		// A Go client asks for gzip by itself, but not with HEAD.
+		get := a.get(path, "Accept-Encoding", "identity").is(200)
+		head := a.do(http.MethodHead, path, "", "Accept-Encoding", "identity").is(200)
 		if len(head.Body) != 0 || head.Header.Get("Content-Length") != get.Header.Get("Content-Length") || head.Header.Get("ETag") != get.Header.Get("ETag") {
 			t.Errorf("%s: %v, HEAD %v", path, get.Header, head.Header)
 		}
@@ -189,7 +190,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %v", path, r.Header)
 		}
 		page := string(r.Body)
-		if !strings.Contains(page, "1.2.3") || strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "src=") || strings.Contains(page, "javascript:") {
+		if path == "/docs" && !strings.Contains(page, "1.2.3") || strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "src=") || strings.Contains(page, "javascript:") {
 			t.Errorf("%s is not as it should be", path)
 		}
 		if !strings.Contains(page, "<style>"+styleSheet+"</style>") {

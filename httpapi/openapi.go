@@ -119,7 +119,7 @@ func collectionOf(e *endpoint) *casm.Collection {
 func (s *schemas) acceptVersion(name string) {
 	schema, _ := find(s.named, name)
 	properties, _ := find(schema.(*object), "properties")
-	properties.(*object).set("version", obj("type", []string{"integer", "null"}, "description", "Accepted and ignored: the system counts versions."))
+	properties.(*object).set("version", obj("type", []string{"integer", "null"}, "title", "Version", "readOnly", true, "description", "Accepted and ignored: the system counts versions."))
 }
 
 // requestName is the name of the schema of a body.

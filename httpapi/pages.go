@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -15,21 +17,40 @@ import (
 
 // documents are what is made of the tables once, at start.
 type documents struct {
-	openAPI, docs, start []byte
-	schemas              map[string][]byte // by message code
+	openAPI, openAPICompressed, docs, start []byte
+	schemas                                 map[string][]byte // by message code
 }
 
 func newDocuments(version string) documents {
 	d := documents{openAPI: OpenAPI(version), schemas: map[string][]byte{}}
+	d.openAPICompressed = compress(d.openAPI)
 	for _, k := range casm.Kinds {
 		d.schemas[k.MessageCode()] = MessageSchema(k)
 	}
 	d.docs = render("docs.html", docsPage(version))
-	d.start = render("start.html", map[string]any{"Version": version, "Style": style})
+	d.start = render("start.html", map[string]any{"Style": style})
 	return d
 }
 
-func openAPI(s *Server, x *exchange) { x.json(http.StatusOK, s.documents.openAPI) }
+func compress(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(b) // into memory
+	_ = z.Close()
+	return out.Bytes()
+}
+
+// openAPI answers with the description, compressed where that is taken: the
+// console reads it on slow lines too.
+func openAPI(s *Server, x *exchange) {
+	x.Header().Set("Vary", "Accept-Encoding")
+	if strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip") {
+		x.Header().Set("Content-Encoding", "gzip")
+		x.json(http.StatusOK, s.documents.openAPICompressed)
+		return
+	}
+	x.json(http.StatusOK, s.documents.openAPI)
+}
 
 func messageSchema(s *Server, x *exchange) {
 	if _, ok := x.query(nil); !ok {
@@ -82,7 +103,31 @@ type readiness struct {
 
 func docs(s *Server, x *exchange) { x.page(s.documents.docs) }
 
-func start(s *Server, x *exchange) { x.page(s.documents.start) }
+// start answers at / with the console, or says that it was not built.
+func start(s *Server, x *exchange) {
+	if s.console != nil {
+		s.console.ServeHTTP(x, x.r)
+		return
+	}
+	x.page(s.documents.start)
+}
+
+// forConsole reports whether a path that the API does not have is the
+// console's: one of its files, or a view that a browser asks for.
+func (x *exchange) forConsole() bool {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		return false
+	}
+	if x.s.console.Has(x.r.URL.Path) {
+		return true
+	}
+	first, _, _ := strings.Cut(x.r.URL.Path[1:], "/")
+	switch strings.ToLower(first) {
+	case "v1", "docs", "metrics", "healthz", "readyz", "openapi.json", "assets":
+		return false
+	}
+	return strings.Contains(x.r.Header.Get("Accept"), "text/html")
+}
 
 //go:embed pages/style.css
 var styleSheet string

@@ -77,6 +77,9 @@ func (s *schemas) field(f *casm.Field, dir direction) *object {
 	if f.Doc != "" {
 		out.set("description", f.Doc)
 	}
+	if dir == request {
+		hints(out, f)
+	}
 	if f.Collection != "" {
 		out.set("x-casm-collection", f.Collection)
 	}
@@ -87,6 +90,34 @@ func (s *schemas) field(f *casm.Field, dir direction) *object {
 		out.set("x-personal-data", true)
 	}
 	return out
+}
+
+// hints are what a form needs to know beside the shape.
+func hints(out *object, f *casm.Field) {
+	out.set("title", f.Label)
+	if f.Type == casm.TypeBoolean && !f.Required {
+		out.set("default", false)
+	}
+	if f.Derived {
+		out.set("readOnly", true)
+	}
+	if f.Order != 0 {
+		out.set("x-casm-order", f.Order)
+	}
+	for _, hint := range []struct {
+		name  string
+		holds bool
+	}{{"x-casm-multiline", f.Multiline}, {"x-casm-fixed", f.Fixed}, {"x-casm-frozen", f.Frozen}} {
+		if hint.holds {
+			out.set(hint.name, true)
+		}
+	}
+	if f.As != "" {
+		out.set("x-casm-as", f.As)
+	}
+	if f.Same != "" {
+		out.set("x-casm-same", f.Same)
+	}
 }
 
 // nullable allows null beside a value.

@@ -45,6 +45,8 @@ type Options struct {
 	Auth *auth.Authenticator
 	// Warehouse is the data warehouse; nil: there is none.
 	Warehouse Warehouse
+	// Console is the web console; nil: it was not built.
+	Console Console
 	// Dev: no sign-in, but only requests whose Host and Origin are loopback
 	// are answered.
 	Dev bool
@@ -63,10 +65,19 @@ type Options struct {
 	Version string
 }
 
+// Console is the web console: files, and one page for every other path. Both
+// are public (contract 11).
+type Console interface {
+	http.Handler
+	// Has reports whether the path is that of a file.
+	Has(path string) bool
+}
+
 // Server answers requests. Close ends what would go on by itself.
 type Server struct {
 	engine    Engine
 	warehouse Warehouse
+	console   Console
 	auth      *auth.Authenticator
 	dev       bool
 	ready     func() []string
@@ -94,7 +105,7 @@ func New(o Options) *Server {
 		panic("httpapi: without Dev there must be an Authenticator")
 	}
 	s := &Server{
-		engine: o.Engine, warehouse: o.Warehouse, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
+		engine: o.Engine, warehouse: o.Warehouse, console: o.Console, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
 		metrics: newMetrics(o.Metrics), tracer: o.Tracer, version: o.Version,
 		mux: http.NewServeMux(), closing: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}
@@ -112,6 +123,10 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange)
 		x.r = r
+		if s.console != nil && x.forConsole() {
+			s.console.ServeHTTP(x, r)
+			return
+		}
 		x.notFound()
 	})
 	return s

@@ -14,17 +14,14 @@ import (
 // the page's own content security policy, and the operation that the address
 // names is opened, ready to be tried out.
 func TestDocsInBrowser(t *testing.T) {
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skipf("no browser: %v", err)
-	}
+	browser := testkit.Chromium(t)
 	app := testkit.NewApp(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(), "--dump-dom", app.URL+"/docs#createCustomer")
 	page, err := cmd.Output()
 	if err != nil {
-		t.Skipf("the browser does not run here: %v", err)
+		t.Fatalf("the browser does not run: %v", err)
 	}
 	for _, want := range []string{`<body class="live">`, `<details id="createCustomer" class="operation" open="">`, `<form class="try" data-method="POST" data-path="/v1/casm/customers/create"`} {
 		if !strings.Contains(string(page), want) {

@@ -97,15 +97,7 @@ func postgresBinaries() (string, error) {
 	if bin := find(); bin != "" {
 		return bin, nil
 	}
-	var output []byte
-	err := errors.New("not as root")
-	if os.Geteuid() == 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, "apt-get", "install", "-y", "-qq", "postgresql")
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		output, err = cmd.CombinedOutput()
-	}
+	output, err := install("postgresql")
 	if bin := find(); bin != "" {
 		return bin, nil
 	}

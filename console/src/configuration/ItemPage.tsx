@@ -1,0 +1,6 @@
+export function NewPage() {
+  return null;
+}
+export function ItemPage() {
+  return null;
+}

@@ -1,0 +1,30 @@
+import { Spotlight, spotlight } from '@mantine/spotlight';
+import { useNavigate } from '@tanstack/react-router';
+import { perspectiveNames, perspectives } from '../perspectives';
+import { useLanguage, useTexts } from '../texts';
+import { shell } from '../texts/shell';
+
+export const openCommands = () => spotlight.open();
+
+/** Every page by its name, from the keyboard. */
+export function Commands() {
+  const t = useTexts(shell);
+  const { language } = useLanguage();
+  const navigate = useNavigate();
+  const actions = perspectiveNames.map((name) => ({
+    group: t.perspectives[name],
+    actions: perspectives[name](language)
+      .flatMap((g) => g.entries)
+      .map((e) => ({ id: `${name} ${e.path}`, label: e.label, onClick: () => void navigate({ to: e.path }) })),
+  }));
+  return (
+    <Spotlight
+      actions={actions}
+      shortcut="mod + K"
+      nothingFound={t.nothingFound}
+      searchProps={{ placeholder: t.find, 'aria-label': t.find }}
+      scrollable
+      maxHeight={420}
+    />
+  );
+}

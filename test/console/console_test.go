@@ -1,0 +1,88 @@
+// Package console runs the tests of the web console: each file of
+// console/test, in a real browser against a server of its own.
+package console
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"casm/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.CleanUp()
+	os.Exit(code)
+}
+
+// keyed are the files whose server asks for a key.
+var keyed = map[string]bool{"signin.test.js": true}
+
+// TestConsole runs the files of console/test. Each gets a new server with the
+// demonstration. CASM_CONSOLE_TEST=care runs only those whose name has that.
+func TestConsole(t *testing.T) {
+	files := scripts(t, "*.test.js")
+	for _, file := range files {
+		name := filepath.Base(file)
+		if !strings.Contains(name, os.Getenv("CASM_CONSOLE_TEST")) {
+			continue
+		}
+		t.Run(strings.TrimSuffix(name, ".test.js"), func(t *testing.T) {
+			run(t, file, keyed[name])
+		})
+	}
+}
+
+// TestScreenshots makes the pictures of the documentation, for make screenshots.
+func TestScreenshots(t *testing.T) {
+	if os.Getenv("CASM_SCREENSHOTS") == "" {
+		t.Skip("make screenshots")
+	}
+	for _, file := range scripts(t, "*.screenshots.js") {
+		run(t, file, false)
+	}
+}
+
+func scripts(t *testing.T, pattern string) []string {
+	t.Helper()
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "console", "dist", "index.html")); err != nil {
+		t.Fatal("the console is not built; make console, and again after each change of console/src")
+	}
+	files, err := filepath.Glob(filepath.Join(root, "console", "test", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no %s in console/test: %v", pattern, err)
+	}
+	return files
+}
+
+// run runs one file of tests with node. What it prints is the test's output.
+func run(t *testing.T, file string, asksForKey bool) {
+	t.Helper()
+	env := append(os.Environ(), "CASM_CHROMIUM="+testkit.Chromium(t), "TZ=Europe/Vienna")
+	var app *testkit.App
+	if asksForKey {
+		app = testkit.NewKeyedApp(t)
+		env = append(env, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"))
+	} else {
+		app = testkit.NewApp(t)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "--test-timeout=120000", filepath.Base(file))
+	cmd.Dir = filepath.Dir(file)
+	cmd.Env = append(env, "CASM_URL="+app.URL)
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	} else if testing.Verbose() {
+		fmt.Printf("%s", out)
+	}
+}
