@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, createTheme } from '@mantine/core';
+import { Alert, Combobox, type CSSVariablesResolver, createTheme } from '@mantine/core';
 
 /** Calm, and dense enough for daily work. */
 export const theme = createTheme({
@@ -9,6 +9,10 @@ export const theme = createTheme({
   respectReducedMotion: true,
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   headings: { fontWeight: '600', sizes: { h1: { fontSize: '1.375rem' }, h2: { fontSize: '1.125rem' }, h3: { fontSize: '1rem' } } },
+  components: {
+    Alert: Alert.extend({ styles: { title: { color: 'var(--mantine-color-text)' } } }),
+    Combobox: Combobox.extend({ defaultProps: { keepMounted: false, shadow: 'md' } }),
+  },
 });
 
 /** Mantine's greys and reds, made dark enough (or light, on dark) to be read: WCAG AA. */

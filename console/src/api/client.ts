@@ -29,7 +29,10 @@ api.use({
 
 export const queryClient = new QueryClient({
   defaultOptions: {
+    // The server may be on this machine: a browser that thinks itself offline tries all the same.
+    mutations: { networkMode: 'always' },
     queries: {
+      networkMode: 'always',
       staleTime: 5_000,
       refetchOnWindowFocus: false,
       retry: (count, error) => count < 2 && error instanceof Problem && error.passing,

@@ -40,3 +40,8 @@ function menu(language: Language, groups: typeof integration): Group[] {
 
 export const integrationMenu = (language: Language) => menu(language, integration);
 export const coreMenu = (language: Language) => menu(language, core);
+
+export const listPage = (collection: Collection) => `/configuration/${collection}`;
+export const newPage = (collection: Collection) => `/configuration/${collection}/new`;
+/** Codes need no escaping: they are letters, digits and _ . - only. */
+export const itemPage = (collection: Collection, code: string) => `/configuration/${collection}/items/${code}`;

@@ -23,6 +23,11 @@ interface Form {
 
 const FormContext = createContext<Form>({ root: {}, errors: [], existing: false, readOnly: false });
 
+const noErrors: Violation[] = [];
+
+/** What was refused in the form. */
+export const useErrors = () => useContext(FormContext).errors;
+
 export interface SchemaFormProps {
   schema: Schema;
   value: Values;
@@ -38,7 +43,7 @@ export interface SchemaFormProps {
 /** A form made of the JSON Schema that the server serves for a request. */
 export function SchemaForm({ schema, value, onChange, problem, existing = false, readOnly = false, hidden }: SchemaFormProps) {
   return (
-    <FormContext value={{ root: value, errors: problem?.errors ?? [], existing, readOnly }}>
+    <FormContext value={{ root: value, errors: problem?.errors ?? noErrors, existing, readOnly }}>
       <Fields schema={schema} value={value} onChange={onChange} at="" hidden={hidden} />
     </FormContext>
   );

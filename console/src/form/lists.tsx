@@ -1,11 +1,11 @@
-import { ActionIcon, Button, Group as Row, Tabs, Text } from '@mantine/core';
+import { ActionIcon, Button, Group as Row, Tabs, Text, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
 import { membersOf, type Schema, typeOf, useSchemas } from '../api/schema';
 import { useTexts } from '../texts';
 import { parts } from '../texts/parts';
 import type { FieldProps } from './fields';
 import classes from './form.module.css';
-import { Fields, Group, type Values } from './SchemaForm';
+import { Fields, Group, useErrors, type Values } from './SchemaForm';
 
 /**
  * A list of objects: rows of fields where they are flat, tabs where they hold
@@ -91,21 +91,35 @@ function fresh(schema: Schema, rows: Values[]): Values {
 
 function ItemTabs({ schema, rows, change, at, wrap }: ItemsProps) {
   const t = useTexts(parts);
+  const errors = useErrors();
   const [active, setActive] = useState(0);
   const current = Math.min(active, rows.length - 1);
+  const wrong = (i: number) => errors.some((e) => e.pointer.startsWith(`${at}/${i}/`));
+  const [judged, setJudged] = useState(errors);
+  if (judged !== errors) {
+    // What was refused is shown, also when it stands behind another tab.
+    setJudged(errors);
+    const first = rows.findIndex((_, i) => wrong(i));
+    if (first >= 0 && !wrong(current)) setActive(first);
+  }
   return (
-    <>
+    <Tabs value={String(current)} onChange={(v) => setActive(Number(v))} variant="pills" keepMounted={false}>
       <Row align="center" gap="xs" mb="xs">
         {rows.length > 0 && (
-          <Tabs value={String(current)} onChange={(v) => setActive(Number(v))} variant="pills" keepMounted={false}>
-            <Tabs.List aria-label={wrap.label}>
-              {rows.map((row, i) => (
-                <Tabs.Tab key={i} value={String(i)}>
-                  <bdi>{nameOf(schema, row, i + 1)}</bdi>
-                </Tabs.Tab>
-              ))}
-            </Tabs.List>
-          </Tabs>
+          <Tabs.List aria-label={wrap.label}>
+            {rows.map((row, i) => (
+              <Tabs.Tab key={i} value={String(i)} color={wrong(i) ? 'red' : undefined}>
+                <bdi>{nameOf(schema, row, i + 1)}</bdi>
+                {wrong(i) && (
+                  <>
+                    {' '}
+                    <span aria-hidden="true">●</span>
+                    <VisuallyHidden>{t.mistakes}</VisuallyHidden>
+                  </>
+                )}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
         )}
         <AddButton
           wrap={wrap}
@@ -127,18 +141,14 @@ function ItemTabs({ schema, rows, change, at, wrap }: ItemsProps) {
         )}
       </Row>
       {rows[current] ? (
-        <Fields
-          key={current}
-          schema={schema}
-          value={rows[current]}
-          onChange={(v) => change(rows.with(current, v))}
-          at={`${at}/${current}`}
-        />
+        <Tabs.Panel value={String(current)}>
+          <Fields schema={schema} value={rows[current]} onChange={(v) => change(rows.with(current, v))} at={`${at}/${current}`} />
+        </Tabs.Panel>
       ) : (
         <Text c="dimmed" size="sm">
           {t.noRows}
         </Text>
       )}
-    </>
+    </Tabs>
   );
 }

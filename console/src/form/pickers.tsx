@@ -53,7 +53,6 @@ export function CodeField({ schema, value, onChange, wrap, siblings }: FieldProp
       limit={200}
       nothingFoundMessage={t.nothingMatches}
       placeholder={t.search}
-      comboboxProps={{ shadow: 'md' }}
     />
   );
 }
@@ -72,7 +71,6 @@ export function NamedField({ value, onChange, wrap, options }: FieldProps & { op
       searchable
       clearable
       nothingFoundMessage={t.nothingMatches}
-      comboboxProps={{ shadow: 'md' }}
     />
   );
 }
@@ -130,7 +128,6 @@ export function EntityField({ schema, value, onChange, wrap }: FieldProps) {
       filter={({ options }) => options}
       nothingFoundMessage={t.nothingMatches}
       placeholder={t.search}
-      comboboxProps={{ shadow: 'md' }}
     />
   );
 }

@@ -1,7 +1,8 @@
-import { Button, Code, Modal, PasswordInput, Stack, Text } from '@mantine/core';
+import { Button, Code, PasswordInput, Stack, Text } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { queryClient } from '../api/client';
 import { session, useSession } from '../api/session';
+import { Dialog } from '../parts/Dialog';
 import { useTexts } from '../texts';
 import { shell } from '../texts/shell';
 
@@ -20,15 +21,7 @@ export function SignIn() {
   }, [needed]);
   const error = misshapen ? t.keyShape : needed && signedIn ? t.keyRefused : undefined;
   return (
-    <Modal
-      opened={needed}
-      onClose={() => {}}
-      withCloseButton={false}
-      closeOnEscape={false}
-      closeOnClickOutside={false}
-      title={t.signIn}
-      centered
-    >
+    <Dialog opened={needed} onClose={() => {}} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} title={t.signIn}>
       <form
         onSubmit={(e) => {
           e.preventDefault();
@@ -54,6 +47,6 @@ export function SignIn() {
           <Button type="submit">{t.signIn}</Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
