@@ -1,12 +1,13 @@
 package test
 
 import (
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"casm/internal/testkit"
 )
 
 // TestOneLine proves that an attribute of the customer is one line: in a copy
@@ -17,7 +18,7 @@ func TestOneLine(t *testing.T) {
 		t.Skip("builds a copy of the project")
 	}
 	dir := t.TempDir()
-	copyProject(t, "..", dir)
+	testkit.CopyProject(t, dir)
 	const declaration = "type Customer struct {\n\tCommon\n"
 	const line = "\tLoyaltyNumber string `json:\"loyaltyNumber,omitzero\" in:\"create,update\" is:\"nullable,max=10\" doc:\"The number of the loyalty card.\"`\n"
 	path := filepath.Join(dir, "entities.go")
@@ -73,41 +74,5 @@ func TestOneLine(t *testing.T) {
 				t.Errorf("%s has no %s: %.2000s", what, part, shown[what])
 			}
 		}
-	}
-}
-
-// copyProject copies what the program is built of.
-func copyProject(t *testing.T, from, to string) {
-	t.Helper()
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		name := d.Name()
-		if d.IsDir() {
-			if rel != "." && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata" || name == "bin" || strings.HasPrefix(rel, "test")) {
-				return filepath.SkipDir
-			}
-			return os.MkdirAll(filepath.Join(to, rel), 0o700)
-		}
-		if strings.HasSuffix(name, "_test.go") || !d.Type().IsRegular() {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil || info.Size() > 4<<20 {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, rel), text, 0o600)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -89,6 +89,7 @@ type App struct {
 	t    testing.TB
 	args []string
 	keys bool   // requests need an API key
+	bin  string // another binary than Binary's
 	Data string // folder of the data
 	URL  string // of the API, without a slash at the end
 	NATS string // URL of the broker
@@ -111,6 +112,12 @@ func NewApp(t testing.TB, args ...string) *App {
 func NewKeyedApp(t testing.TB, args ...string) *App {
 	t.Helper()
 	return newApp(&App{t: t, args: args, keys: true})
+}
+
+// NewAppOf is NewApp with another binary.
+func NewAppOf(t testing.TB, binary string, args ...string) *App {
+	t.Helper()
+	return newApp(&App{t: t, args: args, bin: binary})
 }
 
 // Key makes an API key with the arguments of casm key create, such as --role
@@ -161,7 +168,10 @@ func (a *App) Start() {
 		args = append(args, "--dev")
 	}
 	args = append(args, a.args...)
-	a.cmd = exec.Command(Binary(a.t), args...)
+	if a.bin == "" {
+		a.bin = Binary(a.t)
+	}
+	a.cmd = exec.Command(a.bin, args...)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)

@@ -64,17 +64,54 @@ func scripts(t *testing.T, pattern string) []string {
 	return files
 }
 
-// run runs one file of tests with node. What it prints is the test's output.
+// TestOneLine proves that the console learns of a new attribute from the
+// server: in a copy of the project, whose console is the one that was built, it
+// adds a line of Go and looks at the form.
+func TestOneLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a copy of the project")
+	}
+	file := scripts(t, "attribute.oneline.js")[0]
+	dir := t.TempDir()
+	testkit.CopyProject(t, dir)
+	path := filepath.Join(dir, "config.go")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const declaration = "type AccountType struct {\n\tItem\n"
+	const line = "\tCreditClass string `json:\"creditClass,omitzero\" in:\"create,update\" is:\"max=10,enum=LOW|HIGH\" doc:\"How far it is trusted.\"`\n"
+	if n := strings.Count(string(text), declaration); n != 1 {
+		t.Fatalf("the account type's declaration stands %d times in config.go", n)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), declaration, declaration+line, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "casm.bin")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/casm")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	runAgainst(t, file, testkit.NewAppOf(t, binary))
+}
+
+// run runs one file of tests against a new server.
 func run(t *testing.T, file string, asksForKey bool) {
 	t.Helper()
-	env := append(os.Environ(), "CASM_CHROMIUM="+testkit.Chromium(t), "TZ=Europe/Vienna")
-	var app *testkit.App
-	if asksForKey {
-		app = testkit.NewKeyedApp(t)
-		env = append(env, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"))
-	} else {
-		app = testkit.NewApp(t)
+	if !asksForKey {
+		runAgainst(t, file, testkit.NewApp(t))
+		return
 	}
+	app := testkit.NewKeyedApp(t)
+	runAgainst(t, file, app, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"))
+}
+
+// runAgainst runs one file of tests with node. What it prints is the test's output.
+func runAgainst(t *testing.T, file string, app *testkit.App, env ...string) {
+	t.Helper()
+	env = append(append(os.Environ(), "CASM_CHROMIUM="+testkit.Chromium(t), "TZ=Europe/Vienna"), env...)
 	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "--test-timeout=120000", filepath.Base(file))
 	cmd.Dir = filepath.Dir(file)
 	cmd.Env = append(env, "CASM_URL="+app.URL)

@@ -207,15 +207,18 @@ function useWrap(schema: Schema, at: string, required: boolean): Wrap {
   const notes = [
     say(schema.description),
     schema.readOnly && t.setByServer,
-    fixed && t.fixed,
     form.existing && schema['x-casm-frozen'] && t.frozen,
+    schema['x-casm-as'] === 'percentage' && t.inPercent,
+    schema['x-casm-as'] === 'money' && t.inUnits,
   ].filter(Boolean);
   const leaf = typeOf(schema) !== 'array' && !schema.properties && schema['x-casm-as'] !== 'serviceAttributes';
   const mine = form.errors.filter((e) => e.pointer === at || (leaf && e.pointer.startsWith(`${at}/`)));
+  const error = mine.map((e) => e.detail).join(' ');
   return {
     label: say(schema.title) || at.slice(at.lastIndexOf('/') + 1),
-    description: notes.join(' ') || undefined,
-    error: mine.map((e) => e.detail).join(' ') || undefined,
+    // An error often repeats the help; once is enough.
+    description: notes.filter((n) => !error.includes(String(n))).join(' ') || undefined,
+    error: error || undefined,
     disabled: form.readOnly || schema.readOnly || fixed || undefined,
     'aria-required': required || undefined,
     'data-pointer': at,

@@ -52,11 +52,15 @@ export function BooleanField({ value, onChange, wrap }: FieldProps) {
 }
 
 export function ChoiceField({ schema, value, onChange, wrap }: FieldProps) {
+  const t = useTexts(parts);
   const choices = (schema.enum ?? []).filter((c) => c !== null);
   return (
     <NativeSelect
       {...common(wrap)}
-      data={[{ value: '', label: '' }, ...choices.map((c) => ({ value: c, label: c }))]}
+      data={[
+        { value: '', label: typeof schema.default === 'string' ? t.byDefault(schema.default) : '' },
+        ...choices.map((c) => ({ value: c, label: c })),
+      ]}
       value={typeof value === 'string' ? value : ''}
       onChange={(e) => onChange(given(e.currentTarget.value))}
     />
@@ -64,7 +68,7 @@ export function ChoiceField({ schema, value, onChange, wrap }: FieldProps) {
 }
 
 /** A number. What cannot be read as one stays as it was typed, and the server is not asked to guess. */
-export function NumberField({ value, onChange, wrap, decimals, unit }: FieldProps & { decimals: number; unit?: string }) {
+export function NumberField({ schema, value, onChange, wrap, decimals, unit }: FieldProps & { decimals: number; unit?: string }) {
   const t = useTexts(parts);
   const [typed, setTyped] = useState<string>();
   const shown = typeof value === 'number' ? formatDecimal(value, decimals) : typeof value === 'string' ? value : '';
@@ -77,6 +81,7 @@ export function NumberField({ value, onChange, wrap, decimals, unit }: FieldProp
       inputMode={decimals ? 'decimal' : 'numeric'}
       autoComplete="off"
       rightSection={unit}
+      placeholder={typeof schema.default === 'number' ? t.byDefault(formatDecimal(schema.default, decimals)) : undefined}
       value={current}
       onChange={(e) => {
         const text = e.currentTarget.value;
