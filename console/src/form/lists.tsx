@@ -52,7 +52,6 @@ function ItemRows({ schema, rows, change, at, wrap }: ItemsProps) {
         </Text>
       )}
       {rows.map((row, i) => (
-        // biome-ignore lint/a11y/useSemanticElements: a fieldset within a fieldset would have a legend of its own
         <div key={i} className={classes.row} role="group" aria-label={t.row(wrap.label, i + 1)}>
           <Fields schema={schema} value={row} onChange={(v) => change(rows.with(i, v))} at={`${at}/${i}`} />
           {!wrap.disabled && (

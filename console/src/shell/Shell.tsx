@@ -25,7 +25,6 @@ export function Shell() {
   useEffect(() => {
     if (here) setLast(here);
   }, [here]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each page that is opened closes the menu
   useEffect(close, [pathname]);
 
   return (
