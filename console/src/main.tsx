@@ -10,6 +10,7 @@ import { setNonce } from 'get-nonce';
 import { StrictMode, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { queryClient } from './api/client';
+import { Problem } from './api/problem';
 import { router } from './router';
 import { LanguageContext, preferredLanguage, rememberLanguage } from './texts';
 import { colours, theme } from './theme';
@@ -44,7 +45,12 @@ function Console() {
   );
 }
 
-createRoot(document.getElementById('root')!).render(
+createRoot(document.getElementById('root')!, {
+  // A refusal by the server is shown in the page; it is no mistake of the console.
+  onCaughtError: (error) => {
+    if (!(error instanceof Problem)) console.error(error);
+  },
+}).render(
   <StrictMode>
     <Console />
   </StrictMode>,

@@ -43,7 +43,9 @@ export function SignIn() {
             autoComplete="off"
             data-autofocus
           />
-          <Code block>{t.signInHow}</Code>
+          <Code block style={{ whiteSpace: 'pre-wrap' }}>
+            {t.signInHow}
+          </Code>
           <Button type="submit">{t.signIn}</Button>
         </Stack>
       </form>
