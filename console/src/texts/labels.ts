@@ -106,7 +106,8 @@ export const labels: Record<string, Record<string, string>> = {
     'How amounts are marked.': 'Wie Beträge gekennzeichnet werden.',
     'How long the balance is valid, in the validity unit; none: without end.':
       'Wie lange das Guthaben gilt, in der Einheit der Gültigkeit; ohne: unbegrenzt.',
-    'How many decimals are shown.': 'Wie viele Nachkommastellen gezeigt werden.',
+    'How many decimals are shown; none: as many as ISO 4217 says, and 0 of a virtual one.':
+      'Wie viele Nachkommastellen gezeigt werden; ohne: wie ISO 4217 sagt, und 0 bei einer virtuellen.',
     'How many periods a cycle lasts.': 'Wie viele Perioden ein Zyklus dauert.',
     "How much is granted, in millionths of the version's currency.": 'Wie viel gewährt wird, in der Währung der Version.',
     'How much is granted, in the unit of measure.': 'Wie viel gewährt wird, in der Maßeinheit.',
