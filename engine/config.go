@@ -128,7 +128,7 @@ func (e *Engine) addBuiltin(ctx context.Context) error {
 		return nil
 	}
 	j := &job{actor: "system", config: &configJob{func(*casm.Snapshot) []command.ConfigEdit { return edits }}, done: make(chan outcome, 1)}
-	outcomes, err := e.commitOnce(ctx, &lane{}, []*job{j})
+	_, outcomes, err := e.commitOnce(ctx, &lane{}, []*job{j})
 	if err == nil && len(outcomes[0].errs) > 0 {
 		err = outcomes[0].errs[0]
 	}

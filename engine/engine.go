@@ -301,11 +301,11 @@ const (
 // What the database refuses is halved until the culprit stands alone.
 func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 	began := time.Now()
-	outcomes, err := e.commitOnce(ctx, l, jobs)
+	jobs, outcomes, err := e.commitOnce(ctx, l, jobs)
 	unknown := errors.Is(err, store.ErrOutcomeUnknown)
 	for until := began.Add(settleFor); unknown && err != nil && time.Now().Before(until); {
 		time.Sleep(settlePause)
-		outcomes, err = e.commitOnce(ctx, l, jobs)
+		jobs, outcomes, err = e.commitOnce(ctx, l, jobs)
 	}
 	busy, isBusy := errors.AsType[*store.Busy](err)
 	switch {
@@ -315,7 +315,7 @@ func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 				e.putAside(j, e.far)
 				continue
 			}
-			e.metrics.waited.Observe(began.Sub(j.queued).Seconds())
+			e.metrics.waited.Observe(max(began.Sub(j.queued), 0).Seconds())
 			if unknown {
 				outcomes[n].forgetReplay()
 			}
@@ -354,16 +354,22 @@ func (e *Engine) refuse(jobs []*job, answer, cause error) {
 	}
 }
 
-// commitOnce is one attempt.
-func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]outcome, error) {
+// commitOnce is one attempt. It returns the jobs with those that joined late.
+func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]*job, []outcome, error) {
 	began := time.Now()
-	needs := needsOf(jobs, e.config.Load())
+	needs, early := needsOf(jobs, e.config.Load()), len(jobs)
 	needs.Patience = l.patience
 	var b *batch
 	var outcomes []outcome
 	// a commit that has begun is finished also when the engine is told to stop
 	head, err := e.store.Commit(context.WithoutCancel(ctx), needs, func(r store.Reader, loaded *store.Loaded) (*store.WriteSet, error) {
-		var err error
+		if l.patience > 0 && time.Since(began) > longWait {
+			jobs = append(jobs, l.late(needs, jobs, e.config.Load())...)
+		}
+		err := addRequests(ctx, r, loaded, jobs[early:])
+		if err != nil {
+			return nil, err
+		}
 		if b, err = e.newBatch(ctx, r, loaded, needs); err != nil {
 			return nil, err
 		}
@@ -379,7 +385,7 @@ func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]outcom
 		return b.write.set(), b.source.err
 	})
 	if err != nil {
-		return nil, err
+		return jobs, nil, err
 	}
 	if len(b.write.config) > 0 {
 		e.know(b.config.At(head.Config))
@@ -391,7 +397,7 @@ func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]outcom
 	if b.write.due {
 		e.wakeDue()
 	}
-	return outcomes, nil
+	return jobs, outcomes, nil
 }
 
 // forgetReplay clears the mark of a repeat from answers that an attempt of our

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"time"
 
+	"casm"
 	"casm/store"
 )
 
@@ -20,6 +22,7 @@ type lane struct {
 	limit      int           // operations in a commit
 	patience   time.Duration // store.Needs.Patience
 	reach      int           // batch.reach
+	left       []*job        // taken out of the queue, for the next commit
 }
 
 const (
@@ -28,6 +31,8 @@ const (
 	// maxReach is how many entities below others one commit of ordinary size
 	// changes.
 	maxReach = 1000
+	// longWait is longer than a commit waits when nobody holds what it names.
+	longWait = 2 * time.Millisecond
 	// maxAside is how long a job is tried again that others hold up.
 	maxAside = 30 * time.Second
 )
@@ -86,21 +91,26 @@ func (l *lane) gather(ctx context.Context) []*job {
 	if ctx.Err() != nil { // what waits is refused, not taken by chance
 		return nil
 	}
-	var jobs []*job
-	select {
-	case j := <-l.queue:
-		jobs = append(jobs, j)
-	case j := <-l.due:
-		jobs = append(jobs, j)
-	case <-ctx.Done():
-		return nil
+	jobs := l.left
+	l.left = nil
+	if len(jobs) == 0 {
+		select {
+		case j := <-l.queue:
+			jobs = append(jobs, j)
+		case j := <-l.due:
+			jobs = append(jobs, j)
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	size := jobs[0].size()
 	select {
 	case j := <-l.due:
 		jobs = append(jobs, j)
-		size += j.size()
 	default:
+	}
+	size := 0
+	for _, j := range jobs {
+		size += j.size()
 	}
 	for size < l.limit {
 		select {
@@ -112,6 +122,60 @@ func (l *lane) gather(ctx context.Context) []*job {
 		}
 	}
 	return jobs
+}
+
+// late takes, at the end of a long wait for what others hold, the jobs that have
+// come meanwhile and name nothing but what the commit has locked by now. So a
+// hot entity that several servers change is changed by full batches.
+func (l *lane) late(needs store.Needs, jobs []*job, config *casm.Snapshot) (late []*job) {
+	entities, claims, size := map[store.Key]bool{}, map[store.ClaimKey]bool{}, 0
+	for _, k := range needs.Entities {
+		entities[k] = true
+	}
+	for _, k := range needs.Claims {
+		claims[k] = true
+	}
+	for _, j := range jobs {
+		size += j.size()
+	}
+	for size < l.limit && len(l.left) < l.limit {
+		select {
+		case j := <-l.queue:
+			n := needsOf([]*job{j}, config)
+			if j.config != nil ||
+				slices.ContainsFunc(n.Entities, func(k store.Key) bool { return !entities[k] }) ||
+				slices.ContainsFunc(n.Claims, func(k store.ClaimKey) bool { return !claims[k] }) {
+				l.left = append(l.left, j)
+				continue
+			}
+			late = append(late, j)
+			size += j.size()
+		default:
+			return late
+		}
+	}
+	return late
+}
+
+// addRequests looks up the requests of jobs that joined late, and the clock.
+func addRequests(ctx context.Context, r store.Reader, loaded *store.Loaded, late []*job) error {
+	if len(late) == 0 {
+		return nil
+	}
+	var needs store.Needs
+	for _, j := range late {
+		for _, s := range j.steps {
+			needs.Requests = append(needs.Requests, s.claim)
+		}
+	}
+	more, err := r.Load(ctx, needs)
+	if err != nil {
+		return err
+	}
+	loaded.Now = max(loaded.Now, more.Now) // no earlier than they came
+	maps.Copy(loaded.Claims, more.Claims)
+	maps.Copy(loaded.Transactions, more.Transactions)
+	return nil
 }
 
 // giveWay puts aside what others hold and commits the rest.
@@ -168,6 +232,12 @@ func (e *Engine) putAside(j *job, queue chan<- *job) {
 
 // refuseLeft refuses what is left when the committers have ended.
 func (e *Engine) refuseLeft() {
+	for _, l := range e.lanes {
+		for _, j := range l.left {
+			e.finish(j, outcome{err: ErrOverloaded})
+		}
+		l.left = nil
+	}
 	for _, queue := range append(e.queues, e.aside, e.far, e.dueQueue) {
 		for len(queue) > 0 {
 			e.finish(<-queue, outcome{err: ErrOverloaded})

@@ -8,6 +8,7 @@ import (
 
 	"casm"
 	"casm/command"
+	"casm/engine"
 	"casm/store"
 
 	"github.com/google/uuid"
@@ -23,6 +24,7 @@ func TestOnPostgres(t *testing.T) {
 		"CascadeAgainstCreates": TestConcurrentCascadeAgainstCreates, "Claims": TestConcurrentClaims,
 		"Linearizable": TestLinearizable,
 		"Held":         testHeld, "HeldConfig": testHeldConfig, "Far": testFar, "StopWithHeld": testStopWithHeld,
+		"TwoEngines": testTwoEngines,
 	} {
 		t.Run(name, test)
 	}
@@ -219,5 +221,54 @@ func testStopWithHeld(t *testing.T) {
 		if err := <-done; err == nil {
 			t.Error("a held customer was changed")
 		}
+	}
+}
+
+// testTwoEngines: two engines change one customer, each request being sent to
+// both at once. Each has one effect and one answer.
+func testTwoEngines(t *testing.T) {
+	f := newFixture(t, true)
+	f.do("createCustomer", customer("c"))
+	other, err := engine.New(t.Context(), engine.Options{Store: f.store, Committers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Start()
+	defer func() {
+		if err := other.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	engines := []*engine.Engine{f.Engine, other}
+	op := command.OperationByID("updateCustomerCustomAttributes")
+	const each = 8
+	together(clients/2, func(c int) {
+		for n := range each {
+			body := []byte(fmt.Sprintf(`{"requestId":"c%d-%d","customer":{"externalId":"c"},"customAttributes":{"k%d":"%d"},"merge":true}`, c, n, c, n))
+			var answers [2]*engine.Answer
+			together(2, func(i int) {
+				in, v := op.Decode(body, "", false)
+				if len(v) > 0 {
+					t.Error(v)
+					return
+				}
+				var err error
+				if answers[i], err = engines[i].Write(t.Context(), engine.Write{Input: in, Body: body}); err != nil {
+					t.Error(err)
+				}
+			})
+			a, b := answers[0], answers[1]
+			if a == nil || b == nil {
+				return
+			}
+			if string(a.Body) != string(b.Body) || a.Replayed == b.Replayed {
+				t.Errorf("%s, replayed %t\n%s, replayed %t", a.Body, a.Replayed, b.Body, b.Replayed)
+			}
+		}
+	})
+	doc := f.read(casm.KindCustomer, "c", 0)
+	f.want(doc, "version", 1+clients/2*each)
+	for c := range clients / 2 {
+		f.want(doc, fmt.Sprintf("customAttributes.k%d", c), fmt.Sprint(each-1))
 	}
 }
