@@ -15,6 +15,7 @@ import (
 
 	"casm/auth"
 	"casm/console"
+	"casm/demo"
 	"casm/engine"
 	"casm/httpapi"
 	"casm/relay"
@@ -138,6 +139,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	o := httpapi.Options{
 		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
+		Demonstration: demo.Document(),
 	}
 	if a.dwh != nil {
 		o.Warehouse = a.dwh

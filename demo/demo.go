@@ -5,6 +5,7 @@ package demo
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 
 	"casm"
 	"casm/command"
@@ -13,6 +14,9 @@ import (
 
 //go:embed demo.yaml
 var document []byte
+
+// Document returns the demonstration as a configuration document, in YAML.
+func Document() []byte { return slices.Clone(document) }
 
 // Item is an item of the demonstration and the collection it belongs to.
 type Item struct {

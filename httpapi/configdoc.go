@@ -27,6 +27,11 @@ func documentEndpoints() []*endpoint {
 			Permission: command.WriteConfig, Params: []param{dryRunParam}, Document: "ConfigurationDocument", Example: importExample,
 			Answer: answer{Schema: "ImportAnswer"}, serve: importConfig,
 		},
+		{
+			Method: http.MethodGet, Path: "/v1/config/demonstration", ID: "readDemonstration", Tag: tagConfig,
+			Summary:    "Gives the demonstration, a small operator's configuration, as a document that can be imported.",
+			Permission: command.ReadConfig, Answer: answer{Schema: "ConfigurationDocument", Type: yamlType}, serve: demonstration,
+		},
 	}
 }
 
@@ -51,6 +56,18 @@ func exportConfig(s *Server, x *exchange) {
 	}
 	x.Header().Set("Content-Type", yamlType)
 	x.send(http.StatusOK, document)
+}
+
+func demonstration(s *Server, x *exchange) {
+	if _, ok := x.query(nil); !ok {
+		return
+	}
+	if s.demo == nil {
+		x.absent("", "this server has no demonstration")
+		return
+	}
+	x.Header().Set("Content-Type", yamlType)
+	x.send(http.StatusOK, s.demo)
 }
 
 // importAnswer is what an import changed, or would change.

@@ -44,6 +44,13 @@ func TestConfigDocument(t *testing.T) {
 	}
 	a.get("/v1/config/gl-codes/a").is(404)
 
+	// A document that the server was given, if it was.
+	a.get("/v1/config/demonstration").refuses(404, "not_found")
+	given := newAPI(t, func(o *Options) { o.Dev, o.Demonstration = true, []byte("gl-codes: []\n") })
+	if r := given.get("/v1/config/demonstration").is(200); string(r.Body) != "gl-codes: []\n" || r.Header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("%v %s", r.Header, r.Body)
+	}
+
 	// all or nothing, with pointers into the document
 	a.post("/v1/config/import", "gl-codes: []\ncharging-classes: [{code: x, name: X}]\n", yaml...).refuses(409, "in_use /gl-codes")
 	a.get("/v1/config/charging-classes/x").is(404)

@@ -123,7 +123,7 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	case "listBusinessTransactions":
 		return items(`{"position": "1-0", "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "createCustomer", "messageCode": "customer", "event": "created", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "crm", "payload": ` +
 			strings.TrimSuffix(entityExamples[casm.KindCustomer], "}") + `, "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "operation": "createCustomer"}}`)
-	case "exportConfiguration":
+	case "exportConfiguration", "readDemonstration":
 		return importExample
 	case "importConfiguration":
 		return `{"changes": [{"collection": "gl-codes", "code": "4020", "change": "created", "differences": [{"pointer": "/name", "to": "Roaming"}]}]}`

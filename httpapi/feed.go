@@ -33,18 +33,29 @@ type feedItem struct {
 	Actor         string         `json:"actor,omitzero" doc:"Who did it."`
 	Comment       string         `json:"comment,omitzero" doc:"Why."`
 	Payload       jsontext.Value `json:"payload" doc:"The message's body: the entity after the change."`
+	Headers       jsontext.Value `json:"headers,omitzero" doc:"Where they were asked for: the message's headers on the stream, by name."`
 }
 
-func appendFeedItem(b []byte, e *store.Entry) ([]byte, error) {
+// feedOptions say what a client asked for beside the items.
+type feedOptions struct {
+	headers bool
+}
+
+// appendFeedItem appends the item of an entry; epoch is the log's.
+func (o feedOptions) appendFeedItem(b []byte, e *store.Entry, epoch int64) ([]byte, error) {
 	t := &e.Transaction
 	recorded := e.At
 	if recorded == t.At {
 		recorded = 0
 	}
+	var headers jsontext.Value
+	if o.headers {
+		headers = messageHeaders(e, epoch)
+	}
 	item, err := json.Marshal(feedItem{
 		Position: e.Position.String(), TransactionID: t.ID, RequestID: t.RequestID, Operation: t.Operation,
 		MessageCode: e.Kind.MessageCode(), Event: e.Event, Timestamp: t.At, RecordedAt: recorded, Actor: t.Actor, Comment: t.Comment,
-		Payload: relay.Body(*e),
+		Payload: relay.Body(*e), Headers: headers,
 	})
 	if err != nil {
 		return b, fmt.Errorf("feed: position %v: %w", e.Position, err)
@@ -52,11 +63,27 @@ func appendFeedItem(b []byte, e *store.Entry) ([]byte, error) {
 	return append(b, item...), nil
 }
 
+// messageHeaders are the headers with which the relay publishes an entry, in
+// its order.
+func messageHeaders(e *store.Entry, epoch int64) jsontext.Value {
+	b := []byte{'{'}
+	for i, h := range relay.Message(*e, epoch, relay.DefaultSource).Headers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b, _ = jsontext.AppendQuote(b, h.Name) // bad UTF-8, which the store does not give, would be replaced
+		b = append(b, ':')
+		b, _ = jsontext.AppendQuote(b, h.Value)
+	}
+	return append(b, '}')
+}
+
 var (
 	afterParam  = param{Name: "after", Type: casm.TypeString, Doc: "The position behind which to begin; 0 is the beginning."}
 	feedFilters = []param{
 		{Name: "customer", Type: casm.TypeID, Doc: "Only what belongs to the customer with this refId."},
 		{Name: "messageCode", Type: casm.TypeString, Enum: messageCodes(), Doc: "Only messages about this."},
+		{Name: "headers", Type: casm.TypeBoolean, Doc: "Adds the headers with which each message is published on the stream."},
 	}
 	feedParams = append([]param{
 		afterParam,
@@ -74,7 +101,7 @@ func messageCodes() []string {
 }
 
 // feedQuery reads the query of the feed or of the live stream.
-func (x *exchange) feedQuery() (q values, start casm.Position, filter store.FeedFilter, ok bool) {
+func (x *exchange) feedQuery() (q values, start casm.Position, filter store.FeedFilter, o feedOptions, ok bool) {
 	q, ok = x.query(func(q values, v *casm.Violations) {
 		var err error
 		if q.has("after") {
@@ -90,7 +117,8 @@ func (x *exchange) feedQuery() (q values, start casm.Position, filter store.Feed
 	})
 	filter.Customer = q["customer"].id
 	filter.Kind, _ = casm.KindByMessageCode(q["messageCode"].text)
-	return q, start, filter, ok
+	o.headers = q["headers"].boolean
+	return q, start, filter, o, ok
 }
 
 // Bounds of what a page of the feed keeps in memory.
@@ -101,7 +129,7 @@ const (
 
 // feed serves pages of all business transactions, from the first.
 func feed(s *Server, x *exchange) {
-	q, after, filter, ok := x.feedQuery()
+	q, after, filter, o, ok := x.feedQuery()
 	if !ok {
 		return
 	}
@@ -121,7 +149,7 @@ func feed(s *Server, x *exchange) {
 				if body[len(body)-1] != '[' {
 					body = append(body, ',')
 				}
-				if body, err = appendFeedItem(body, &entries[i]); err != nil {
+				if body, err = o.appendFeedItem(body, &entries[i], head.Epoch); err != nil {
 					return err
 				}
 				after = entries[i].Position
@@ -159,13 +187,14 @@ type live struct {
 	out    *http.ResponseController
 	after  casm.Position
 	filter store.FeedFilter
+	o      feedOptions
 	buf    []byte
 }
 
 // stream serves business transactions as they happen, as server-sent events.
 // It begins behind Last-Event-ID, else behind after, else at the present end.
 func stream(s *Server, x *exchange) {
-	q, after, filter, ok := x.feedQuery()
+	q, after, filter, o, ok := x.feedQuery()
 	if !ok {
 		return
 	}
@@ -180,7 +209,7 @@ func stream(s *Server, x *exchange) {
 	}
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
-	l := &live{s: s, x: x, out: http.NewResponseController(x.ResponseWriter), after: after, filter: filter}
+	l := &live{s: s, x: x, out: http.NewResponseController(x.ResponseWriter), after: after, filter: filter, o: o}
 	if !given {
 		if err := l.toEnd(); err != nil {
 			x.fail(err)
@@ -293,7 +322,7 @@ func (l *live) page(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		for i := range entries {
-			if err := l.event(&entries[i]); err != nil {
+			if err := l.event(&entries[i], head.Epoch); err != nil {
 				return err
 			}
 			l.after = entries[i].Position
@@ -314,11 +343,11 @@ func (l *live) page(ctx context.Context) (more bool, err error) {
 }
 
 // event appends one message as a server-sent event.
-func (l *live) event(e *store.Entry) error {
+func (l *live) event(e *store.Entry, epoch int64) error {
 	l.buf = fmt.Appendf(l.buf, "id: %v\ndata: ", e.Position)
 	at := len(l.buf)
 	var err error
-	if l.buf, err = appendFeedItem(l.buf, e); err != nil {
+	if l.buf, err = l.o.appendFeedItem(l.buf, e, epoch); err != nil {
 		return err
 	}
 	if bytes.ContainsAny(l.buf[at:], "\r\n") { // a document that was not written by this release

@@ -36,6 +36,27 @@ func TestFeed(t *testing.T) {
 	if all[1].Comment != "why" || all[1].Operation != "createSubscriber" || all[1].Event != "created" || all[1].Actor != "dev" {
 		t.Errorf("%+v", all[1])
 	}
+	// The headers of the stream, where they are asked for.
+	if all[0].Headers != nil {
+		t.Errorf("headers that nobody asked for: %s", all[0].Headers)
+	}
+	r = a.get("/v1/business-transactions?headers=true&limit=1").is(200)
+	s.validate(t, "Feed", r.Body)
+	headers := map[string]string{}
+	if err := json.Unmarshal(feedItems(t, r.Body)[0].Headers, &headers); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"X-Ocs-Io-transaction-id": all[0].TransactionID.String(), "X-Ocs-Io-message-code": "customer", "X-Ocs-Io-message-payload": "Customer",
+		"ce-specversion": "1.0", "ce-type": "casm.customer.created.v1", "ce-subject": first, "ce-source": "/casm", "Casm-Position": all[0].Position,
+	} {
+		if headers[name] != want {
+			t.Errorf("header %s is %q, not %q", name, headers[name], want)
+		}
+	}
+	if len(headers["ce-id"]) != 36 {
+		t.Errorf("ce-id %q", headers["ce-id"])
+	}
 	// Page by page it is the same.
 	var again []string
 	for after := "0"; ; {
@@ -217,6 +238,10 @@ func TestStream(t *testing.T) {
 	}
 	loadOpenAPI(t).validate(t, "FeedItem", []byte(last.data))
 	a.get("/v1/business-transactions/stream?after=1", "Last-Event-ID", "x").refuses(400, "invalid_value Last-Event-ID", "invalid_value after")
+
+	if e := a.follow("?after=0&headers=true").next(); !strings.Contains(e.data, `"headers":{"X-Ocs-Io-transaction-id":"`) {
+		t.Errorf("%+v", e)
+	}
 
 	// What the filter leaves out does not come; what it takes does.
 	some := a.follow("?after=0&messageCode=subscriberResource")

@@ -47,6 +47,9 @@ type Options struct {
 	Warehouse Warehouse
 	// Console is the web console; nil: it was not built.
 	Console Console
+	// Demonstration is the demonstration's configuration document, YAML; nil:
+	// there is none.
+	Demonstration []byte
 	// Dev: no sign-in, but only requests whose Host and Origin are loopback
 	// are answered.
 	Dev bool
@@ -78,6 +81,7 @@ type Server struct {
 	engine    Engine
 	warehouse Warehouse
 	console   Console
+	demo      []byte
 	auth      *auth.Authenticator
 	dev       bool
 	ready     func() []string
@@ -105,7 +109,7 @@ func New(o Options) *Server {
 		panic("httpapi: without Dev there must be an Authenticator")
 	}
 	s := &Server{
-		engine: o.Engine, warehouse: o.Warehouse, console: o.Console, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
+		engine: o.Engine, warehouse: o.Warehouse, console: o.Console, demo: o.Demonstration, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
 		metrics: newMetrics(o.Metrics), tracer: o.Tracer, version: o.Version,
 		mux: http.NewServeMux(), closing: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}

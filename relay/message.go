@@ -26,6 +26,9 @@ const (
 	headerPartitionKey = "ce-partitionkey"
 )
 
+// DefaultSource is the ce-source of a relay whose Options name none.
+const DefaultSource = "/casm"
+
 // Message builds the message of a journal row. Source names the installation
 // in the sense of CloudEvents.
 func Message(e store.Entry, epoch int64, source string) stream.Message {

@@ -35,7 +35,7 @@ type Options struct {
 	// Paused tells whether publishing is paused for all relays, of all
 	// processes; it is asked about once a second. nil for never.
 	Paused func(context.Context) (bool, error)
-	// Source is the ce-source of all messages; "" for "/casm".
+	// Source is the ce-source of all messages; "" for DefaultSource.
 	Source string
 	// Wake gives a channel that is closed at the next commit; nil for none.
 	Wake func() <-chan struct{}
@@ -133,7 +133,7 @@ type Relay struct {
 // Metrics has a relay of the same Name already.
 func New(log Log, target stream.Target, o Options) *Relay {
 	setDefault(&o.Name, "stream")
-	setDefault(&o.Source, "/casm")
+	setDefault(&o.Source, DefaultSource)
 	setDefault(&o.Holder, uuid.NewString())
 	setDefault(&o.Poll, 250*time.Millisecond)
 	setDefault(&o.Gather, 10*time.Millisecond)
