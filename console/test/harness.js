@@ -101,3 +101,9 @@ export async function call(method, path, body, headers = {}) {
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined };
 }
+
+/** Ends the server of these tests ('kill', at once) or starts it again ('start'). */
+export async function control(what) {
+  const response = await fetch(`${process.env.CASM_CONTROL}/${what}`, { method: 'POST' });
+  assert.equal(response.status, 200);
+}

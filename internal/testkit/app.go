@@ -90,6 +90,7 @@ type App struct {
 	args []string
 	keys bool   // requests need an API key
 	bin  string // another binary than Binary's
+	bare bool   // without the demonstration
 	Data string // folder of the data
 	URL  string // of the API, without a slash at the end
 	NATS string // URL of the broker
@@ -118,6 +119,12 @@ func NewKeyedApp(t testing.TB, args ...string) *App {
 func NewAppOf(t testing.TB, binary string, args ...string) *App {
 	t.Helper()
 	return newApp(&App{t: t, args: args, bin: binary})
+}
+
+// NewBareApp is NewApp without the demonstration.
+func NewBareApp(t testing.TB, args ...string) *App {
+	t.Helper()
+	return newApp(&App{t: t, args: args, bare: true})
 }
 
 // Key makes an API key with the arguments of casm key create, such as --role
@@ -161,11 +168,14 @@ func (a *App) Start() {
 		a.log = &syncBuffer{}
 	}
 	args := []string{
-		"serve", "--demo", "--data", a.Data,
+		"serve", "--data", a.Data,
 		"--listen", a.URL[len("http://"):], "--nats-listen", a.NATS[len("nats://"):],
 	}
 	if !a.keys {
 		args = append(args, "--dev")
+	}
+	if !a.bare {
+		args = append(args, "--demo")
 	}
 	args = append(args, a.args...)
 	if a.bin == "" {

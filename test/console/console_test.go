@@ -4,6 +4,8 @@ package console
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,8 +22,20 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// keyed are the files whose server asks for a key.
-var keyed = map[string]bool{"signin.test.js": true}
+// server is what a file of tests runs against.
+type server struct {
+	keyed bool     // it asks for a key
+	bare  bool     // it has no demonstration
+	args  []string // more arguments of casm serve
+}
+
+// servers are those of the files that need another one than the usual.
+var servers = map[string]server{
+	"signin.test.js":                  {keyed: true},
+	"first-bare.test.js":              {bare: true},
+	"operations-permissions.test.js":  {keyed: true},
+	"operations-no-warehouse.test.js": {args: []string{"--warehouse", "off"}},
+}
 
 // TestConsole runs the files of console/test. Each gets a new server with the
 // demonstration. CASM_CONSOLE_TEST=care runs only those whose name has that.
@@ -33,7 +47,7 @@ func TestConsole(t *testing.T) {
 			continue
 		}
 		t.Run(strings.TrimSuffix(name, ".test.js"), func(t *testing.T) {
-			run(t, file, keyed[name])
+			run(t, file, servers[name])
 		})
 	}
 }
@@ -44,7 +58,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("make screenshots")
 	}
 	for _, file := range scripts(t, "*.screenshots.js") {
-		run(t, file, false)
+		run(t, file, server{})
 	}
 }
 
@@ -97,24 +111,40 @@ func TestOneLine(t *testing.T) {
 	runAgainst(t, file, testkit.NewAppOf(t, binary))
 }
 
+// controlOf lets a file of tests end its server and start it again.
+func controlOf(app *testkit.App) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /kill", func(http.ResponseWriter, *http.Request) { app.Kill() })
+	mux.HandleFunc("POST /start", func(http.ResponseWriter, *http.Request) { app.Start() })
+	return mux
+}
+
 // run runs one file of tests against a new server.
-func run(t *testing.T, file string, asksForKey bool) {
+func run(t *testing.T, file string, s server) {
 	t.Helper()
-	if !asksForKey {
-		runAgainst(t, file, testkit.NewApp(t))
-		return
+	var app *testkit.App
+	var env []string
+	switch {
+	case s.keyed:
+		app = testkit.NewKeyedApp(t, s.args...)
+		env = append(env, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"))
+	case s.bare:
+		app = testkit.NewBareApp(t, s.args...)
+	default:
+		app = testkit.NewApp(t, s.args...)
 	}
-	app := testkit.NewKeyedApp(t)
-	runAgainst(t, file, app, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"))
+	runAgainst(t, file, app, env...)
 }
 
 // runAgainst runs one file of tests with node. What it prints is the test's output.
 func runAgainst(t *testing.T, file string, app *testkit.App, env ...string) {
 	t.Helper()
 	env = append(append(os.Environ(), "CASM_CHROMIUM="+testkit.Chromium(t), "TZ=Europe/Vienna"), env...)
+	control := httptest.NewServer(controlOf(app))
+	defer control.Close()
 	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "--test-timeout=120000", filepath.Base(file))
 	cmd.Dir = filepath.Dir(file)
-	cmd.Env = append(env, "CASM_URL="+app.URL)
+	cmd.Env = append(env, "CASM_URL="+app.URL, "CASM_CONTROL="+control.URL)
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -1,8 +1,19 @@
 import type { Group } from '../perspectives';
 import type { Language } from '../texts';
-import { shell } from '../texts/shell';
+import { operations } from '../texts/operations';
 
 export function operationsMenu(language: Language): Group[] {
-  const name = shell[language].perspectives.operations;
-  return [{ heading: name, entries: [{ label: name, path: '/operations' }] }];
+  const { pages, headings } = operations[language];
+  return [
+    {
+      heading: headings.watch,
+      entries: [
+        { label: pages.transactions, path: '/operations/transactions' },
+        { label: pages.browse, path: '/operations/journal' },
+        { label: pages.warehouse, path: '/operations/warehouse' },
+        { label: pages.health, path: '/operations/health' },
+      ],
+    },
+    { heading: headings.configuration, entries: [{ label: pages.transfer, path: '/operations/transfer' }] },
+  ];
 }

@@ -1,11 +1,21 @@
-import { type AnyRoute, createRoute, lazyRouteComponent } from '@tanstack/react-router';
+import { type AnyRoute, createRoute, lazyRouteComponent, redirect } from '@tanstack/react-router';
 
 export function operationsRoutes(root: AnyRoute) {
+  const pages = {
+    '/operations/transactions': lazyRouteComponent(() => import('./TransactionsPage'), 'TransactionsPage'),
+    '/operations/journal': lazyRouteComponent(() => import('./JournalPage'), 'JournalPage'),
+    '/operations/warehouse': lazyRouteComponent(() => import('./WarehousePage'), 'WarehousePage'),
+    '/operations/health': lazyRouteComponent(() => import('./HealthPage'), 'HealthPage'),
+    '/operations/transfer': lazyRouteComponent(() => import('./TransferPage'), 'TransferPage'),
+  };
   return [
     createRoute({
       getParentRoute: () => root,
       path: '/operations',
-      component: lazyRouteComponent(() => import('./Start'), 'Start'),
+      beforeLoad: () => {
+        throw redirect({ to: '/operations/transactions' as string, replace: true });
+      },
     }),
+    ...Object.entries(pages).map(([path, component]) => createRoute({ getParentRoute: () => root, path, component })),
   ];
 }
