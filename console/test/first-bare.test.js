@@ -13,7 +13,7 @@ browse('a new installation offers the demonstration, and the next steps', async 
   assert.equal((await call('GET', '/v1/config/customer-profiles/b2b')).status, 200);
 
   // The command shown works as it stands, and the page then shows what it did.
-  const command = await page.locator('code', { hasText: 'customers/create' }).innerText();
+  const command = await page.locator('pre', { hasText: 'customers/create' }).textContent();
   const { stdout } = await promisify(exec)(command);
   assert.equal(JSON.parse(stdout).payload.externalId, 'first_customer');
   await page.getByRole('region', { name: 'Last business transactions' }).getByText('first_customer').waitFor();

@@ -40,7 +40,7 @@ browse('a change made by another client appears at once, the newest on top', asy
   const { items } = (await call('GET', `/v1/business-transactions?after=0&limit=1000&headers=true&customer=${made.refId}`)).body;
   const headers = await message.getByRole('table', { name: 'Headers' }).getByRole('row').allInnerTexts();
   assert.deepEqual(Object.fromEntries(headers.map((h) => h.split('\t'))), items[0].headers);
-  assert.match(await message.locator('code').first().innerText(), /"customName": "\\u202eevil<img src=x onerror=alert\(1\)>"/);
+  assert.match(await message.locator('pre').first().textContent(), /"customName": "\\u202eevil<img src=x onerror=alert\(1\)>"/);
   assert.equal(await message.getByRole('link', { name: 'Open in Customer Care' }).getAttribute('href'), `/care/customers/${made.refId}`);
 
   // The command gives the same message, from a shell too.
@@ -176,6 +176,7 @@ browse('charts show what the warehouse counts, and it equals the journal', async
     ['Accounts by state', metrics.accountsByState],
     ['Subscriptions by offer', metrics.subscriptionsByOffer],
   ]) {
+    await page.getByRole('table', { name: title }).waitFor();
     const rows = await page.getByRole('table', { name: title }).getByRole('row').allInnerTexts();
     const shown = Object.fromEntries(rows.map((r) => r.split('\t').map((s) => s.trim())));
     delete shown.Total;
@@ -267,6 +268,7 @@ browse('by the keyboard alone', async (page) => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
+    await page.getByPlaceholder('Find a page …').waitFor({ state: 'detached' });
   }
   await transactions(page);
   await row(page, 'by-keyboard').focus();

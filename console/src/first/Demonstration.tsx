@@ -24,7 +24,7 @@ export function Demonstration() {
     },
     onSuccess: (n) => {
       if (n === 'other') return;
-      notifications.show({ message: t.loaded(n), color: 'teal' });
+      notifications.show({ message: t.loaded(n), color: 'teal', withCloseButton: false });
       return client.invalidateQueries({ queryKey: ['config'] });
     },
   });
@@ -38,7 +38,7 @@ export function Demonstration() {
       {data === 'other' && (
         <Alert color="yellow" mb="xs">
           {t.demoOther}{' '}
-          <Anchor component={Link} to="/operations/transfer">
+          <Anchor underline="always" component={Link} to="/operations/transfer">
             {t.transfer}
           </Anchor>
         </Alert>
@@ -49,7 +49,7 @@ export function Demonstration() {
         </Button>
         <Text size="sm">
           {t.own}{' '}
-          <Anchor component={Link} to="/configuration/account-types">
+          <Anchor underline="always" component={Link} to="/configuration/account-types">
             {t.accountTypes}
           </Anchor>
         </Text>

@@ -25,13 +25,13 @@ export function Overview({ latest }: { latest: Item[] }) {
           {latest.map((item) => (
             <li key={item.position}>
               <When at={item.timestamp} /> {item.messageCode} {item.event}{' '}
-              <Anchor component={Link} to={careOf(item) ?? '/care'}>
+              <Anchor underline="always" component={Link} to={careOf(item) ?? '/care'}>
                 <bdi>{nameOf(item)}</bdi>
               </Anchor>
             </li>
           ))}
         </ul>
-        <Anchor component={Link} to="/operations/transactions" size="sm">
+        <Anchor underline="always" component={Link} to="/operations/transactions" size="sm">
           {t.allOf}
         </Anchor>
       </section>
@@ -59,7 +59,7 @@ function Customers() {
           </Text>
         </>
       )}
-      <Anchor component={Link} to="/care" size="sm">
+      <Anchor underline="always" component={Link} to="/care" size="sm">
         {t.open}
       </Anchor>
     </section>
@@ -73,7 +73,7 @@ function Ready() {
   return (
     <section className={classes.card} aria-label={t.more}>
       <Text size="sm">{data.ready ? `✓ ${t.healthy}` : `✗ ${t.unhealthy} ${data.missing.join(', ')}`}</Text>
-      <Anchor component={Link} to="/operations/health" size="sm">
+      <Anchor underline="always" component={Link} to="/operations/health" size="sm">
         {t.more}
       </Anchor>
     </section>

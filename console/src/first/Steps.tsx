@@ -22,7 +22,7 @@ export function Steps({ used }: { used: boolean }) {
         {!used && (
           <li>
             <b>{t.stepCustomer}.</b> {t.stepCustomerWhy} (
-            <Anchor component={Link} to="/care">
+            <Anchor underline="always" component={Link} to="/care">
               {t.open}
             </Anchor>
             )
@@ -31,14 +31,18 @@ export function Steps({ used }: { used: boolean }) {
         )}
         <li>
           <b>{t.stepWatch}.</b> {t.stepWatchWhy} (
-          <Anchor component={Link} to="/operations/transactions">
+          <Anchor underline="always" component={Link} to="/operations/transactions">
             {t.allOf}
           </Anchor>
           )
           <Command text={curl('/v1/business-transactions/stream?after=0', '-N')} />
         </li>
         <li>
-          <b>{t.stepReference}.</b> {t.stepReferenceWhy} <Anchor href="/docs">{reference}</Anchor>.
+          <b>{t.stepReference}.</b> {t.stepReferenceWhy}{' '}
+          <Anchor underline="always" href="/docs">
+            {reference}
+          </Anchor>
+          .
         </li>
       </ol>
     </section>

@@ -3,6 +3,7 @@ import { useTexts } from '../texts';
 import { operations } from '../texts/operations';
 import { readable } from './about';
 import classes from './operations.module.css';
+import { Scroll } from './Scroll';
 import type { Difference } from './transfer';
 
 // So many are shown: an import may have ten thousand.
@@ -13,7 +14,7 @@ export function Changes({ changes }: { changes: Difference['changes'] }) {
   const t = useTexts(operations);
   return (
     <>
-      <Table.ScrollContainer minWidth={560} type="native">
+      <Scroll label={t.member} minWidth={560}>
         <Table fz="sm" aria-label={t.change.replaced}>
           <Table.Thead>
             <Table.Tr>
@@ -44,7 +45,7 @@ export function Changes({ changes }: { changes: Difference['changes'] }) {
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </Scroll>
       {changes.length > mostShown && t.moreChanges(changes.length - mostShown)}
     </>
   );

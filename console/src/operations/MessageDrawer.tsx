@@ -11,9 +11,18 @@ import classes from './operations.module.css';
 export function MessageDrawer({ item, close }: { item?: Item; close(): void }) {
   const t = useTexts(operations);
   return (
-    <Drawer opened={item !== undefined} onClose={close} position="right" size="lg" title={item && <bdi>{nameOf(item)}</bdi>}>
-      {item && <Message item={item} t={t} />}
-    </Drawer>
+    <Drawer.Root opened={item !== undefined} onClose={close} position="right" size="lg">
+      <Drawer.Overlay />
+      <Drawer.Content>
+        <Drawer.Body>
+          <Group justify="space-between" wrap="nowrap" my="sm">
+            <Drawer.Title fw={600}>{item && <bdi>{nameOf(item)}</bdi>}</Drawer.Title>
+            <Drawer.CloseButton aria-label={t.close} />
+          </Group>
+          {item && <Message item={item} t={t} />}
+        </Drawer.Body>
+      </Drawer.Content>
+    </Drawer.Root>
   );
 }
 

@@ -7,6 +7,7 @@ import { nameOf } from './about';
 import type { Item } from './feed';
 import { MessageDrawer } from './MessageDrawer';
 import classes from './operations.module.css';
+import { Scroll } from './Scroll';
 
 /** Messages, in the order given; each opens as a whole. */
 export function MessageTable({ items, label }: { items: readonly Item[]; label: string }) {
@@ -14,7 +15,7 @@ export function MessageTable({ items, label }: { items: readonly Item[]; label: 
   const [open, setOpen] = useState<Item>();
   return (
     <>
-      <Table.ScrollContainer minWidth={640} type="native">
+      <Scroll label={label} minWidth={640}>
         <Table highlightOnHover aria-label={label} fz="sm">
           <Table.Thead>
             <Table.Tr>
@@ -32,7 +33,7 @@ export function MessageTable({ items, label }: { items: readonly Item[]; label: 
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </Scroll>
       <MessageDrawer item={open} close={() => setOpen(undefined)} />
     </>
   );

@@ -6,6 +6,7 @@ import { ProblemAlert } from '../parts/ProblemAlert';
 import { useLanguage, useTexts } from '../texts';
 import { operations } from '../texts/operations';
 import classes from './operations.module.css';
+import { Scroll } from './Scroll';
 
 /** Compares the warehouse with the journal, when asked to. */
 export function Reconciliation() {
@@ -43,7 +44,7 @@ export function Reconciliation() {
               </>
             )}
           </Alert>
-          <Table.ScrollContainer minWidth={560} type="native">
+          <Scroll label={t.reconciliation} minWidth={560}>
             <Table fz="sm" aria-label={t.reconciliation}>
               <Table.Thead>
                 <Table.Tr>
@@ -66,7 +67,7 @@ export function Reconciliation() {
                 ))}
               </Table.Tbody>
             </Table>
-          </Table.ScrollContainer>
+          </Scroll>
         </>
       )}
     </section>

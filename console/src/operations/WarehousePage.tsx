@@ -10,6 +10,7 @@ import { operations } from '../texts/operations';
 import { Bars, Columns, daysUpTo } from './charts';
 import classes from './operations.module.css';
 import { Reconciliation } from './Reconciliation';
+import { Scroll } from './Scroll';
 import { amount, type Balance, warehouseMetrics } from './warehouse';
 
 /** What there is and what happened, as the warehouse counts it. */
@@ -72,7 +73,7 @@ function PerDay({ perDay }: { perDay: ({ date: string; type: string } & Record<H
   const counts = new Map(perDay.filter((d) => d.type === type).map((d) => [d.date, d[what]]));
   // The days are the server's: the last one that it tells of, else ours.
   const today = new Date().toISOString().slice(0, 10);
-  const last = perDay.reduce((latest, d) => (d.date > latest ? d.date : latest), today);
+  const last = [today, ...perDay.map((d) => d.date)].sort().at(-1)!;
   return (
     <section className={classes.card} aria-label={t.perDay}>
       <Group gap="sm" mb="xs">
@@ -115,7 +116,7 @@ function Balances({ balances }: { balances: Balance[] }) {
         </Text>
       )}
       {balances.length > 0 && (
-        <Table.ScrollContainer minWidth={520} type="native">
+        <Scroll label={t.balances} minWidth={520}>
           <Table fz="sm" aria-label={t.balances}>
             <Table.Thead>
               <Table.Tr>
@@ -151,7 +152,7 @@ function Balances({ balances }: { balances: Balance[] }) {
               })}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </Scroll>
       )}
     </section>
   );
