@@ -25,7 +25,7 @@ export function Overview({ latest }: { latest: Item[] }) {
           {latest.map((item) => (
             <li key={item.position}>
               <When at={item.timestamp} /> {item.messageCode} {item.event}{' '}
-              <Anchor underline="always" component={Link} to={careOf(item) ?? '/care'}>
+              <Anchor underline="always" inherit component={Link} to={careOf(item) ?? '/care'}>
                 <bdi>{nameOf(item)}</bdi>
               </Anchor>
             </li>

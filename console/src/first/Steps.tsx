@@ -21,20 +21,20 @@ export function Steps({ used }: { used: boolean }) {
       <ol className={classes.steps}>
         {!used && (
           <li>
-            <b>{t.stepCustomer}.</b> {t.stepCustomerWhy} (
+            <b>{t.stepCustomer}.</b>{' '}
             <Anchor underline="always" component={Link} to="/care">
               {t.open}
             </Anchor>
-            )
+            , {t.orShell}
             <Command text={curl('/v1/casm/customers/create', customer)} />
           </li>
         )}
         <li>
-          <b>{t.stepWatch}.</b> {t.stepWatchWhy} (
+          <b>{t.stepWatch}.</b> {t.stepWatchWhy}{' '}
           <Anchor underline="always" component={Link} to="/operations/transactions">
             {t.allOf}
           </Anchor>
-          )
+          , {t.orShell}
           <Command text={curl('/v1/business-transactions/stream?after=0', '-N')} />
         </li>
         <li>

@@ -18,7 +18,7 @@ export function Changes({ changes }: { changes: Difference['changes'] }) {
         <Table fz="sm" aria-label={t.change.replaced}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>{t.entity}</Table.Th>
+              <Table.Th>{t.item}</Table.Th>
               <Table.Th>{t.what}</Table.Th>
               <Table.Th>{t.member}</Table.Th>
             </Table.Tr>

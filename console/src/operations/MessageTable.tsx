@@ -15,15 +15,15 @@ export function MessageTable({ items, label }: { items: readonly Item[]; label: 
   const [open, setOpen] = useState<Item>();
   return (
     <>
-      <Scroll label={label} minWidth={640}>
-        <Table highlightOnHover aria-label={label} fz="sm">
+      <Scroll label={label} minWidth={860}>
+        <Table highlightOnHover verticalSpacing={4} aria-label={label} fz="sm">
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t.time}</Table.Th>
               <Table.Th>{t.entity}</Table.Th>
               <Table.Th>{t.event}</Table.Th>
               <Table.Th>{t.operation}</Table.Th>
-              <Table.Th>{t.version}</Table.Th>
+              <Table.Th className={classes.nowrap}>{t.version}</Table.Th>
               <Table.Th>{t.actor}</Table.Th>
             </Table.Tr>
           </Table.Thead>
@@ -52,12 +52,12 @@ const Row = memo(function Row({ item, open }: { item: Item; open(item: Item): vo
           <bdi>{name}</bdi>
         </UnstyledButton>
       </Table.Td>
-      <Table.Td>
+      <Table.Td className={classes.nowrap}>
         {item.messageCode} {item.event}
       </Table.Td>
-      <Table.Td>{item.operation}</Table.Td>
+      <Table.Td className={classes.nowrap}>{item.operation}</Table.Td>
       <Table.Td>{String(item.payload.version ?? '')}</Table.Td>
-      <Table.Td>
+      <Table.Td className={classes.actor}>
         <bdi>{item.actor}</bdi>
       </Table.Td>
     </Table.Tr>

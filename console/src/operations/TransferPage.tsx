@@ -131,12 +131,9 @@ function Import() {
           {data.changes.length === 0 && <Alert color="teal">{t.noDifference}</Alert>}
           {data.changes.length > 0 && (
             <>
-              <Alert
-                color={data.dryRun ? 'blue' : 'teal'}
-                title={data.dryRun ? t.wouldChange(data.changes.length) : t.didChange(data.changes.length)}
-                mb="xs"
-              >
-                {data.dryRun && deleted > 0 && <b>{t.willDelete(deleted)}</b>}
+              <Alert color={data.dryRun ? 'blue' : 'teal'} mb="xs">
+                <b>{data.dryRun ? t.wouldChange(data.changes.length) : t.didChange(data.changes.length)}</b>
+                {data.dryRun && deleted > 0 && <Text size="sm">{t.willDelete(deleted)}</Text>}
               </Alert>
               <Changes changes={data.changes} />
               {data.dryRun && (
