@@ -52,7 +52,7 @@ export interface ServerSent {
 export async function* events(body: ReadableStream<Uint8Array>, alive: () => void = () => {}): AsyncGenerator<ServerSent> {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
   try {
-    for (let text = ''; ; ) {
+    for (let text = ''; ;) {
       const { done, value } = await reader.read();
       if (done) return;
       alive();
@@ -76,9 +76,7 @@ export async function* events(body: ReadableStream<Uint8Array>, alive: () => voi
 
 /** How the live stream is. */
 export type Connection =
-  | { state: 'connecting' | 'live' }
-  | { state: 'away'; problem: Problem; retryAt: number }
-  | { state: 'refused'; problem: Problem };
+  { state: 'connecting' | 'live' } | { state: 'away'; problem: Problem; retryAt: number } | { state: 'refused'; problem: Problem };
 
 // The server sends a comment at least each 15 s.
 const silence = 40_000;
