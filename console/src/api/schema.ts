@@ -38,8 +38,22 @@ export interface Schema {
   'x-casm-same'?: string;
 }
 
+interface Described {
+  operationId?: string;
+  summary?: string;
+  requestBody?: { content: Record<string, { schema: Schema }> };
+}
+
+/** A POST of the API with the schema of its body. */
+export interface Operation {
+  id: string;
+  path: string;
+  summary: string;
+  schema: Schema;
+}
+
 interface Document {
-  paths: Record<string, Record<string, { requestBody?: { content: Record<string, { schema: Schema }> } }>>;
+  paths: Record<string, Record<string, Described>>;
   components: { schemas: Record<string, Schema> };
 }
 
@@ -66,6 +80,14 @@ export function useSchemas() {
     ofRequest(path: string, method: string): Schema | undefined {
       const schema = data.paths[path]?.[method]?.requestBody?.content['application/json']?.schema;
       return schema && resolve(schema);
+    },
+    /** Every POST below a path, in the order of the description. */
+    operations(below: string): Operation[] {
+      return Object.entries(data.paths).flatMap(([path, methods]) => {
+        const schema = methods.post?.requestBody?.content['application/json']?.schema;
+        if (!path.startsWith(below) || !schema) return [];
+        return [{ id: methods.post?.operationId ?? path, path, summary: methods.post?.summary ?? '', schema: resolve(schema) }];
+      });
     },
   };
 }

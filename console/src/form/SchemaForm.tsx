@@ -19,6 +19,8 @@ interface Form {
   /** It was saved before: what is fixed cannot be changed. */
   existing: boolean;
   readOnly: boolean;
+  /** The refId of the customer below whom references are searched; none: everywhere. */
+  within?: string;
 }
 
 const FormContext = createContext<Form>({ root: {}, errors: [], existing: false, readOnly: false });
@@ -38,12 +40,14 @@ export interface SchemaFormProps {
   readOnly?: boolean;
   /** Members that the form does not show: the page gives them, or nobody does. */
   hidden?: string[];
+  /** The refId of the customer below whom references to entities are searched. */
+  within?: string;
 }
 
 /** A form made of the JSON Schema that the server serves for a request. */
-export function SchemaForm({ schema, value, onChange, problem, existing = false, readOnly = false, hidden }: SchemaFormProps) {
+export function SchemaForm({ schema, value, onChange, problem, existing = false, readOnly = false, hidden, within }: SchemaFormProps) {
   return (
-    <FormContext value={{ root: value, errors: problem?.errors ?? noErrors, existing, readOnly }}>
+    <FormContext value={{ root: value, errors: problem?.errors ?? noErrors, existing, readOnly, within }}>
       <Fields schema={schema} value={value} onChange={onChange} at="" hidden={hidden} />
     </FormContext>
   );
@@ -104,7 +108,7 @@ function Field({ schema: given, required, at, siblings, value, onChange }: OneFi
   const wrap = useWrap(schema, at, required);
   const props = { schema, value, onChange, wrap };
   const type = typeOf(schema);
-  if (schema['x-casm-entity']) return <EntityField {...props} />;
+  if (schema['x-casm-entity']) return <EntityField {...props} within={form.within} />;
   if (schema['x-casm-collection'] && type === 'string') return <CodeField {...props} siblings={siblings} />;
   switch (schema['x-casm-as']) {
     case 'serviceKind':

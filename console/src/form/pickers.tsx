@@ -86,19 +86,20 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 type Reference = { refId?: string; externalId?: string };
 
-/** An entity, searched by the beginning of its external id or name, or given by its refId. */
-export function EntityField({ schema, value, onChange, wrap }: FieldProps) {
+/** An entity, searched by the beginning of its external id or name, or given by its refId; below one customer if so wished. */
+export function EntityField({ schema, value, onChange, wrap, within }: FieldProps & { within?: string }) {
   const t = useTexts(parts);
   const [search, setSearch] = useState('');
   const [prefix] = useDebouncedValue(search, 200);
   const path = lists[schema['x-casm-entity']!];
+  const below = within && schema['x-casm-entity'] !== 'Customer' ? { customer: [within] } : {};
   const { data } = useQuery({
-    queryKey: ['entities', path, prefix],
+    queryKey: ['entities', path, prefix, below],
     enabled: path !== undefined,
     placeholderData: keepPreviousData,
     queryFn: async ({ signal }) => {
       const get = async (query: { externalId?: string[]; customName?: string[] }) =>
-        (await api.GET(path!, { params: { query: { ...query, limit: 20 } }, signal })).data?.items ?? [];
+        (await api.GET(path!, { params: { query: { ...below, ...query, limit: 20 } }, signal })).data?.items ?? [];
       if (!prefix) return get({});
       const found = await Promise.all([get({ externalId: [prefix] }), get({ customName: [prefix] })]);
       return [...new Map(found.flat().map((e) => [e.refId, e])).values()];
