@@ -1,3 +1,5 @@
+import { operateLabels } from './operate';
+
 /**
  * Labels and helps of fields come from the server, in English. A language may
  * say them in its own words; what is not here is shown as the server has it,
@@ -6,6 +8,7 @@
 export const labels: Record<string, Record<string, string>> = {
   en: {},
   de: {
+    ...operateLabels,
     Account: 'Konto',
     'Account Profile': 'Kontoprofil',
     'Account Segment': 'Kontosegment',

@@ -12,10 +12,9 @@ import { amountOf } from './amounts';
 import { balancesQuery } from './balancesQuery';
 import { OperationButton } from './OperationDialog';
 import classes from './operate.module.css';
-import type { Values } from './operations';
+import type { Entity, Values } from './operations';
 
 type Balance = Schemas['Balance'];
-type Subscription = Schemas['OfferSubscription'];
 
 /** The share used in millionths, from 0 to the whole. */
 function shareUsed({ grantedBalance: granted, actualBalance: actual }: Balance): number {
@@ -25,7 +24,7 @@ function shareUsed({ grantedBalance: granted, actualBalance: actual }: Balance):
 }
 
 /** The thresholds of the service that granted a balance, in millionths. */
-function thresholdsOf({ services }: Subscription, service: string): number[] {
+function thresholdsOf({ services }: Entity, service: string): number[] {
   const attributes = (services?.find((s) => s.service === service)?.attributes ?? {}) as Values;
   return ['threshold1', 'threshold2', 'threshold3']
     .flatMap((n) => (typeof attributes[n] === 'number' ? [attributes[n]] : []))
@@ -33,7 +32,7 @@ function thresholdsOf({ services }: Subscription, service: string): number[] {
 }
 
 /** The balances of a subscription as bars, with what can be done to them. */
-export function Balances({ subscription }: { subscription: Subscription }) {
+export function Balances({ subscription }: { subscription: Entity }) {
   const t = useTexts(operate);
   const { data, error, refetch } = useQuery(balancesQuery(subscription.refId));
   if (error) return <ProblemAlert problem={asProblem(error)} retry={() => void refetch()} />;
@@ -61,7 +60,7 @@ export function Balances({ subscription }: { subscription: Subscription }) {
   );
 }
 
-function One({ balance, subscription, writable }: { balance: Balance; subscription: Subscription; writable: boolean }) {
+function One({ balance, subscription, writable }: { balance: Balance; subscription: Entity; writable: boolean }) {
   const t = useTexts(operate);
   const used = shareUsed(balance);
   const thresholds = thresholdsOf(subscription, balance.service);

@@ -7,7 +7,7 @@ import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { parts } from '../../texts/parts';
 import { Differences } from './Differences';
-import type { Entity, Kind, Values } from './operations';
+import type { Entity, Kind } from './operations';
 
 /** Somebody else changed the entity: what they changed is read and shown, and who works here decides. */
 export function Conflict({ kind, entity, onRead }: { kind: Kind; entity: Entity; onRead(fresh: Entity): void }) {
@@ -35,7 +35,7 @@ export function Conflict({ kind, entity, onRead }: { kind: Kind; entity: Entity;
     <Alert color="yellow" title={p.changed} role="alert">
       <ProblemAlert problem={problem} />
       <Text size="sm">{read ? t.conflictRead : t.conflict}</Text>
-      {read && <Differences now={read.was as unknown as Values} then={read.is as unknown as Values} caption={t.theyChanged} />}
+      {read && <Differences now={{ ...read.was }} then={{ ...read.is }} caption={t.theyChanged} />}
       {(!read || read.is.version !== entity.version) && (
         <Group mt="xs">
           <Button size="xs" variant="default" onClick={again} loading={busy}>

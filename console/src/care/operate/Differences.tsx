@@ -36,7 +36,7 @@ export function Differences({ now, then, caption }: { now?: Values; then: Values
       .map((name) => say(titled(name)))
       .join(' › ');
   return (
-    <Table className={classes.differences} captionSide="top" verticalSpacing={4} layout="fixed">
+    <Table className={classes.differences} captionSide="top" verticalSpacing={4} horizontalSpacing={6} layout="fixed">
       <Table.Caption>{caption}</Table.Caption>
       <Table.Thead>
         <Table.Tr>

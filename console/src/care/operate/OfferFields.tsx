@@ -89,6 +89,8 @@ export function OfferFields({ operation, values, onChange, problem }: SpecialPro
       {services.map((service, i) => {
         const schema = attributesSchema(catalogue?.find((s) => s.kind === service.kind));
         if (!schema) return null;
+        for (const [name, a] of Object.entries(schema.properties ?? {}))
+          if (currency && a['x-casm-as'] === 'money') schema.properties![name] = { ...a, description: t.inCurrency(currency) };
         const pointer = typed ? '/attributes' : `/services/${i}/attributes`;
         const attributes = typed ? values.attributes : given[i]?.attributes;
         return (

@@ -37,7 +37,7 @@ export function OperationDialog({ operation, kind, entity, preset, onClose, onDo
     setDirty(false);
     onClose();
   };
-  const name = entity && ('customName' in entity && entity.customName ? entity.customName : (entity.externalId ?? entity.refId));
+  const name = entity?.customName ?? entity?.externalId ?? entity?.refId;
   return (
     <Modal
       opened={operation !== undefined}

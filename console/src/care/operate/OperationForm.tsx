@@ -102,7 +102,7 @@ export function OperationForm({ operation, kind, entity, preset = {}, onDirty, o
   const shown = (pointer: string) => hasField(operation.schema, given)(pointer);
   const schema = { ...operation.schema, properties: { ...operation.schema.properties } };
   if (schema.properties.comment) schema.properties.comment = { ...schema.properties.comment, 'x-casm-order': 1000 };
-  const within = kind === 'customer' ? entity?.refId : entity && 'customer' in entity ? entity.customer?.refId : undefined;
+  const within = kind === 'customer' ? entity?.refId : entity?.customer?.refId;
 
   return (
     <form

@@ -4,6 +4,7 @@ import { type Operation, useSchemas } from '../../api/schema';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { OperationDialog, useNameOf } from './OperationDialog';
+import classes from './operate.module.css';
 import { type Entity, type Kind, offered } from './operations';
 
 /** Every operation that applies to an entity, in a menu. */
@@ -15,7 +16,7 @@ export function OperationsMenu({ kind, entity }: { kind: Kind; entity: Entity })
   const ended = entity.state.state === 'DEACTIVATED';
   return (
     <>
-      <Menu position="bottom-end" shadow="md" withinPortal transitionProps={{ duration: 0 }}>
+      <Menu position="bottom-end" shadow="md" withinPortal={false} withInitialFocusPlaceholder={false} transitionProps={{ duration: 0 }}>
         <Menu.Target>
           <Button disabled={ended} title={ended ? t.ended : undefined} rightSection={<span aria-hidden>▾</span>}>
             {t.actions}
@@ -25,7 +26,7 @@ export function OperationsMenu({ kind, entity }: { kind: Kind; entity: Entity })
           {groups.map(({ group, operations }) => [
             <Menu.Label key={group}>{t.groups[group]}</Menu.Label>,
             ...operations.map((o) => (
-              <Menu.Item key={o.id} onClick={() => setOpen(o)}>
+              <Menu.Item key={o.id} className={classes.item} onClick={() => setOpen(o)}>
                 {nameOf(o)}
               </Menu.Item>
             )),

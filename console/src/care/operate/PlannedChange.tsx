@@ -8,8 +8,7 @@ import type { Entity, Kind } from './operations';
 /** What is planned for an entity, and what can be done about it. */
 export function PlannedChange({ kind, entity }: { kind: Kind; entity: Entity }) {
   const t = useTexts(operate);
-  const { plannedState: state } = entity;
-  const cycle = 'plannedBillCycle' in entity ? entity.plannedBillCycle : undefined;
+  const { plannedState: state, plannedBillCycle: cycle } = entity;
   return (
     <>
       {state && (

@@ -16,11 +16,12 @@ const steps: Record<string, [number, string][]> = {
   ],
 };
 
-/** An amount of a balance as people read it: money exactly, octets and seconds in the unit that leaves no rest worth speaking of. */
-export function amountOf(balance: Schemas['Balance'], amount: number): string {
+/** An amount of a balance as people read it: money exactly; octets and seconds in a large unit, with the exact number where that is rounded. */
+export function amountOf(balance: Pick<Schemas['Balance'], 'currency' | 'unitOfMeasure'>, amount: number): string {
   if (balance.currency) return `${formatDecimal(amount, 6)} ${balance.currency}`;
   const unit = (steps[balance.unitOfMeasure ?? ''] ?? []).find(([size]) => Math.abs(amount) >= size);
   if (!unit) return String(amount);
   const [size, name] = unit;
-  return `${Number((amount / size).toFixed(2))} ${name}`;
+  const rounded = Number((amount / size).toFixed(2));
+  return rounded * size === amount ? `${rounded} ${name}` : `${rounded} ${name} (${amount})`;
 }

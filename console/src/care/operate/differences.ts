@@ -1,5 +1,6 @@
 import type { Schemas } from '../../api/client';
 import { formatDecimal } from '../../form/decimal';
+import { amountOf } from './amounts';
 import type { Values } from './operations';
 
 /** One leaf of an entity that is not what it was. */
@@ -38,8 +39,8 @@ function flatten(value: unknown, catalogue: Catalogue, path: string[] = [], into
       if (name === 'attributes' && spec) {
         for (const [a, v] of Object.entries(member as Values))
           put([...path, a], readable(v, spec.attributes.find((s) => s.name === a)?.type));
-      } else if (typeof member === 'number' && object.currency && name.endsWith('Balance')) {
-        put([...path, name], `${formatDecimal(member, 6)} ${object.currency}`);
+      } else if (typeof member === 'number' && name.endsWith('Balance')) {
+        put([...path, name], amountOf(object, member));
       } else flatten(member, catalogue, [...path, name], into);
     }
   } else if (value !== undefined && value !== null) put(path, value);

@@ -4,8 +4,18 @@ import type { Operation, Schema } from '../../api/schema';
 /** Kinds of entities that operations name, as their bodies do. */
 export type Kind = 'customer' | 'account' | 'subscriber' | 'subscription';
 
-/** An entity as it was read. */
-export type Entity = Schemas['Customer'] | Schemas['Account'] | Schemas['Subscriber'] | Schemas['OfferSubscription'];
+/** What operations need to know of an entity as it was read; the rest of it is there too. */
+export interface Entity {
+  refId: string;
+  version: number;
+  externalId?: string;
+  customName?: string;
+  state: Schemas['State'];
+  plannedState?: Schemas['State'];
+  plannedBillCycle?: Schemas['PlannedBillCycle'];
+  customer?: Schemas['Reference'];
+  services?: Schemas['Service'][];
+}
 
 export type Values = Record<string, unknown>;
 
@@ -25,7 +35,7 @@ export function memberFor({ schema }: Operation, kind: Kind): string | undefined
 /** What an operation needs that it can be done at all. */
 function possible({ path }: Operation, entity: Entity): boolean {
   if (/\/state\/(confirm|cancel)$/.test(path)) return entity.plannedState !== undefined;
-  if (/\/bill-cycle\/(cancel|perform)$/.test(path)) return 'plannedBillCycle' in entity;
+  if (/\/bill-cycle\/(cancel|perform)$/.test(path)) return entity.plannedBillCycle !== undefined;
   return true;
 }
 
@@ -65,7 +75,7 @@ const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 /** What an update begins with: what stands now. */
 export function prefill({ path, schema }: Operation, entity: Entity | undefined): Values {
   if (!entity || !path.endsWith('/update') || path.includes('/state/') || path.includes('/balance')) return {};
-  const now = entity as unknown as Values;
+  const now: Values = { ...entity };
   return Object.fromEntries(Object.keys(schema.properties ?? {}).flatMap((m) => (now[m] === undefined ? [] : [[m, now[m]]])));
 }
 
