@@ -1,8 +1,18 @@
 import type { Group } from '../perspectives';
 import type { Language } from '../texts';
+import { care } from '../texts/care';
 import { shell } from '../texts/shell';
+import { collections } from './entities';
 
 export function careMenu(language: Language): Group[] {
-  const name = shell[language].perspectives.care;
-  return [{ heading: name, entries: [{ label: name, path: '/care' }] }];
+  const t = care[language];
+  return [
+    {
+      heading: shell[language].perspectives.care,
+      entries: [
+        { label: t.searchPage, path: '/care/search' },
+        ...collections.map((name) => ({ label: t.many[name], path: `/care/${name}` })),
+      ],
+    },
+  ];
 }
