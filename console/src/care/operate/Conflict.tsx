@@ -32,7 +32,7 @@ export function Conflict({ kind, entity, onRead }: { kind: Kind; entity: Entity;
   }
 
   return (
-    <Alert color="yellow" title={p.changed} role="alert">
+    <Alert color="blue" title={p.changed} role="alert">
       <ProblemAlert problem={problem} />
       <Text size="sm">{read ? t.conflictRead : t.conflict}</Text>
       {read && <Differences now={{ ...read.was }} then={{ ...read.is }} caption={t.theyChanged} />}

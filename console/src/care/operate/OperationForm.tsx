@@ -82,6 +82,7 @@ export function OperationForm({ operation, kind, entity, preset = {}, onDirty, o
       notifications.show({
         message: transaction.impactedTotal === 0 ? t.nothingChanged : t.done(transaction.impactedTotal),
         color: 'green',
+        closeButtonProps: { 'aria-label': t.close },
       });
       onDone?.(transaction);
       onClose();
