@@ -25,7 +25,6 @@ export function AsOf({ asOf }: { asOf?: string }) {
       <Popover.Target>
         <Button
           variant="default"
-          size="xs"
           onClick={() => {
             setText(local(asOf ? new Date(asOf) : new Date()));
             setWrong('');

@@ -95,14 +95,13 @@ function Shown({ collection, entity, path }: { collection: Collection; entity: E
           </Title>
           <Group gap="xs" mt={2}>
             <StateBadge state={entity.state.state} />
+            {entity.state.stateValidFrom && (
+              <Text size="sm" component="span">
+                {t.since} <When at={entity.state.stateValidFrom} />
+              </Text>
+            )}
             <Text size="sm" component="span">
-              <Coded collection="state-reasons" code={entity.state.stateReason} />
-              {entity.state.stateValidFrom && (
-                <>
-                  {' '}
-                  {t.since} <When at={entity.state.stateValidFrom} />
-                </>
-              )}
+              <span className={classes.dimmed}>{t.reason}</span> <Coded collection="state-reasons" code={entity.state.stateReason} />
             </Text>
             {isTest(entity) && <TestBadge />}
           </Group>
@@ -144,7 +143,9 @@ function CopyId({ id }: { id: string }) {
     <CopyButton value={id} timeout={2000}>
       {({ copied, copy }) => (
         <ActionIcon variant="subtle" color="gray" size="xs" ml={4} onClick={copy} aria-label={copied ? t.copied : t.copy} title={id}>
-          {copied ? '✓' : '⧉'}
+          <svg width="12" height="12" viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.5" aria-hidden="true">
+            <path d={copied ? 'M3 8.5 6.5 12 13 4.5' : 'M5.5 5.5h8v8h-8zM10.5 5V2.5h-8v8H5'} />
+          </svg>
         </ActionIcon>
       )}
     </CopyButton>
@@ -156,7 +157,7 @@ function Past({ asOf }: { asOf: string }) {
   const t = useTexts(care);
   const search = useSearch({ strict: false }) as PageSearch;
   return (
-    <Alert color="yellow" variant="filled" p="xs" mb="md" className={classes.past} role="status">
+    <div className={classes.past} role="status">
       <Group justify="space-between" gap="xs">
         <span>
           {t.asOfBanner}{' '}
@@ -169,7 +170,7 @@ function Past({ asOf }: { asOf: string }) {
           {t.now}
         </Button>
       </Group>
-    </Alert>
+    </div>
   );
 }
 

@@ -1,4 +1,5 @@
 import { Alert, Anchor, Button, Checkbox, Group, MultiSelect, NativeSelect, Text, TextInput } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState } from 'react';
@@ -127,7 +128,8 @@ function FilterBar({ collection, filters }: { collection: Collection; filters: F
   const member = collection === 'subscriptions' ? 'offer' : 'segment';
   const { data: codes } = useQuery({ ...itemsQuery(coded), staleTime: 60_000 });
   const any = Object.values(filters).some((v) => v !== undefined);
-  return (
+  const wide = useMediaQuery('(min-width: 48em)', true, { getInitialValueInEffect: false });
+  const fields = (
     <search aria-label={t.filters} className={classes.filters}>
       <Typed label={t.name} value={filters.customName} onChange={(customName) => change({ customName })} />
       <Typed label={t.externalId} value={filters.externalId} onChange={(externalId) => change({ externalId })} />
@@ -183,6 +185,16 @@ function FilterBar({ collection, filters }: { collection: Collection; filters: F
         return refId && <Below key={c} collection={c} refId={refId} />;
       })}
     </search>
+  );
+  if (wide) return fields;
+  return (
+    <details className={classes.folded}>
+      <summary>
+        {t.filters}
+        {any && ' ●'}
+      </summary>
+      {fields}
+    </details>
   );
 }
 

@@ -131,12 +131,11 @@ function Results({ text }: { text: string }) {
 function FoundGroup({ found, text }: { found: Found; text: string }) {
   const t = useTexts(care);
   const id = useId();
-  const heading = found.by === 'attribute' ? t.by.attribute(`\u2068${found.detail}\u2069`) : t.by[found.by];
   return (
     <section aria-labelledby={id} className={classes.found}>
       <h2 id={id} className={classes.caption}>
-        {heading}
-        {found.by === 'resource' && (
+        {t.by[found.by]}
+        {found.detail && (
           <>
             {': '}
             <bdi>{found.detail}</bdi>

@@ -130,7 +130,9 @@ export function Tree({ path, asOf }: Props) {
             >
               {entity?.loading ? <Loader size={10} /> : branch ? '▸' : ''}
             </span>
-            <LineText line={line} />
+            <span className={classes.lineText}>
+              <LineText line={line} />
+            </span>
           </a>
         );
       })}
