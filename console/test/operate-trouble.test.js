@@ -50,7 +50,7 @@ browse('a check that was followed by a change does not count', async (page) => {
   assert.equal(await field(page, '/customName').inputValue(), 'Two', 'Escape does not throw away what was typed');
 });
 
-browse('an empty name removes it; merged attributes leave the others', async (page) => {
+browse('an empty name removes it; merged attributes say only what differs', async (page) => {
   const id = await customer();
   await show(page, 'customers', id);
   await act(page, 'Change several attributes');
@@ -60,6 +60,39 @@ browse('an empty name removes it; merged attributes leave the others', async (pa
   const after = await read('customers', id);
   assert.equal(after.customName, undefined);
   assert.deepEqual(after.customAttributes, { city: 'Graz' });
+  const { body } = await call('POST', '/v1/casm/customers/custom-attributes/update', {
+    requestId: crypto.randomUUID(),
+    customer: { externalId: id },
+    customAttributes: { street: 'Ring 1', zip: '8010' },
+    merge: true,
+  });
+  assert.equal(body.impactedTotal, 1);
+  await show(page, 'customers', id);
+  await act(page, 'Change custom attributes');
+  const dialog = page.getByRole('dialog');
+  await dialog.locator('input[value="Ring 1"]').fill('Ring 2');
+  await dialog.locator('input[value="zip"]').fill('');
+  await dialog.locator('input[value="8010"]').fill('');
+  await field(page, '/merge').check();
+  const sent = page.waitForRequest('**/customers/custom-attributes/update?dryRun=true');
+  await check(page);
+  assert.deepEqual((await sent).postDataJSON().customAttributes, { street: 'Ring 2', zip: null });
+  await doIt(page);
+  assert.deepEqual((await read('customers', id)).customAttributes, { city: 'Graz', street: 'Ring 2' });
+});
+
+browse('a check that does not reach the server is tried again, with what was typed', async (page) => {
+  await show(page, 'customers', await customer());
+  await act(page, 'Change the name');
+  await field(page, '/customName').fill('Kept');
+  await page.route('**/customers/custom-name/update*', (route) => route.abort('connectionreset'));
+  await page.getByRole('button', { name: 'Check', exact: true }).click();
+  await page.getByText('The server cannot be reached').waitFor();
+  await page.unroute('**/customers/custom-name/update*');
+  await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('region', { name: 'What would change' }).waitFor();
+  assert.equal(await field(page, '/customName').inputValue(), 'Kept');
+  page.complaints = page.complaints.filter((c) => !c.includes('ERR_CONNECTION_RESET'));
 });
 
 browse('two people change one customer: the second is told and overwrites nothing', async (page) => {
@@ -156,6 +189,7 @@ browse(
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
     await page.getByRole('button', { name: 'Ausführen' }).click();
     await page.getByText('Tritt von selbst ein').first().waitFor();
+    await page.getByText('Gesperrt').first().waitFor();
     await accessible(page);
   },
   { locale: 'de-AT', colorScheme: 'dark', viewport: { width: 360, height: 740 } },
@@ -171,4 +205,46 @@ browse('every operation that names an entity of a kind is in its menu', async (p
   const names = await page.getByRole('menuitem').allTextContents();
   assert.equal(names.filter((name) => /^(Change|Move)/.test(name)).length, wanted, names.join(', '));
   assert.equal(names.filter((name) => /planned/.test(name)).length, 0, 'nothing is planned');
+});
+
+browse('an account below another, found by the picker among the customer’s own, moved to the top', async (page) => {
+  const id = await customer();
+  await write('accounts/create', { accountProfile: 'postpaid', customer: { externalId: id }, externalId: `${id}-top` });
+  await write('accounts/create', { accountProfile: 'postpaid', customer: { externalId: await customer() }, externalId: `${id}-foreign` });
+  await show(page, 'accounts', `${id}-top`);
+  await act(page, 'New account');
+  await pick(page, '/accountProfile', 'postpaid', /^postpaid —/);
+  await field(page, '/externalId').fill(`${id}-below`);
+  await check(page);
+  await doIt(page);
+  assert.equal((await read('accounts', `${id}-below`)).parent.externalId, `${id}-top`);
+  await show(page, 'accounts', `${id}-below`);
+  await act(page, 'Move below another account');
+  await field(page, '/parent').fill(id);
+  await page.getByRole('option', { name: `${id}-below` }).waitFor();
+  assert.equal(await page.getByRole('option', { name: `${id}-foreign` }).count(), 0);
+  await page.keyboard.press('Escape');
+  await field(page, '/parent').locator('..').getByRole('button', { includeHidden: true }).click();
+  await check(page);
+  await doIt(page);
+  assert.equal((await read('accounts', `${id}-below`)).parent, undefined);
+});
+
+browse('an individual offer asks for the attributes of its individual services only', async (page) => {
+  const id = await customer();
+  await show(page, 'customers', id);
+  await act(page, 'Individual offer');
+  await pick(page, '/offer', 'mobile_project');
+  assert.equal(await page.getByRole('group', { name: /Monthly Fee.*EUR/ }).count(), 1);
+  assert.equal(await page.getByRole('dialog').getByRole('group', { name: /Data/ }).count(), 0);
+  await field(page, '/state/state').selectOption('ACTIVE');
+  await pick(page, '/state/stateReason', 'dfltActive');
+  await field(page, '/externalId').fill(`${id}-project`);
+  await page.getByRole('button', { name: 'Check', exact: true }).click();
+  await page.locator('[data-pointer="/charge"][aria-invalid="true"]').waitFor();
+  await field(page, '/charge').fill('19.90');
+  assert.match(await (await check(page)).textContent(), /19\.9/);
+  await doIt(page);
+  const { services } = await read('subscriptions', `${id}-project`);
+  assert.equal(services.find((s) => s.service === 'fee').attributes.charge, 19_900_000);
 });

@@ -35,7 +35,7 @@ export function Conflict({ kind, entity, onRead }: { kind: Kind; entity: Entity;
     <Alert color="blue" title={p.changed} role="alert">
       <ProblemAlert problem={problem} />
       <Text size="sm">{read ? t.conflictRead : t.conflict}</Text>
-      {read && <Differences now={{ ...read.was }} then={{ ...read.is }} caption={t.theyChanged} />}
+      {read && <Differences now={{ ...read.was }} then={{ ...read.is }} caption={t.theyChanged} past />}
       {(!read || read.is.version !== entity.version) && (
         <Group mt="xs">
           <Button size="xs" variant="default" onClick={again} loading={busy}>

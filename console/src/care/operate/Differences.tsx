@@ -23,8 +23,8 @@ function Value({ value }: { value: unknown }) {
   return <bdi>{String(value)}</bdi>;
 }
 
-/** What differs between an entity and what becomes of it: member, now, then. */
-export function Differences({ now, then, caption }: { now?: Values; then: Values; caption: string }) {
+/** What differs between an entity and what becomes of it, or (past) what became of it. */
+export function Differences({ now, then, caption, past }: { now?: Values; then: Values; caption: string; past?: boolean }) {
   const t = useTexts(operate);
   const say = useLabel();
   const { data } = useQuery(catalogueQuery);
@@ -41,8 +41,8 @@ export function Differences({ now, then, caption }: { now?: Values; then: Values
       <Table.Thead>
         <Table.Tr>
           <Table.Th scope="col">{t.member}</Table.Th>
-          {now && <Table.Th scope="col">{t.before}</Table.Th>}
-          <Table.Th scope="col">{t.after}</Table.Th>
+          {now && <Table.Th scope="col">{past ? t.was : t.now}</Table.Th>}
+          <Table.Th scope="col">{past ? t.now : t.after}</Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>

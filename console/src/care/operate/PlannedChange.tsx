@@ -1,6 +1,7 @@
 import { Alert, Badge, Group, Text } from '@mantine/core';
 import { When } from '../../parts/When';
 import { useTexts } from '../../texts';
+import { care } from '../../texts/care';
 import { operate } from '../../texts/operate';
 import { OperationButton } from './OperationDialog';
 import type { Entity, Kind } from './operations';
@@ -8,18 +9,18 @@ import type { Entity, Kind } from './operations';
 /** What is planned for an entity, and what can be done about it. */
 export function PlannedChange({ kind, entity }: { kind: Kind; entity: Entity }) {
   const t = useTexts(operate);
+  const { states } = useTexts(care);
   const { plannedState: state, plannedBillCycle: cycle } = entity;
   return (
     <>
       {state && (
-        <Alert title={t.plannedState} mb="md">
+        <Alert title={t.plannedState} mb="sm" p="sm">
           <Group gap="xs" mb="xs">
             <Text size="sm" span>
-              {t.from} <When at={state.stateValidFrom} />: <strong>{state.state}</strong> (<bdi>{state.stateReason}</bdi>)
+              {t.from} <When at={state.stateValidFrom} />: <strong>{states[state.state] ?? state.state}</strong> (
+              <bdi>{state.stateReason}</bdi>)
             </Text>
-            <Badge color={state.pending ? 'orange' : 'green'} variant="light">
-              {state.pending ? t.pending : t.firm}
-            </Badge>
+            <Badge variant="default">{state.pending ? t.pending : t.firm}</Badge>
           </Group>
           <Group gap="xs">
             {state.pending && (
@@ -37,7 +38,7 @@ export function PlannedChange({ kind, entity }: { kind: Kind; entity: Entity }) 
         </Alert>
       )}
       {cycle && (
-        <Alert title={t.plannedBillCycle} mb="md">
+        <Alert title={t.plannedBillCycle} mb="sm" p="sm">
           <Text size="sm" mb="xs">
             {t.from} <When at={cycle.validFrom} />: <bdi>{cycle.billCycle}</bdi>
             {[cycle.billingDay, cycle.billingMonth, cycle.billingYear].filter((n) => n !== undefined).length > 0 &&
