@@ -248,3 +248,47 @@ browse('an individual offer asks for the attributes of its individual services o
   const { services } = await read('subscriptions', `${id}-project`);
   assert.equal(services.find((s) => s.service === 'fee').attributes.charge, 19_900_000);
 });
+
+browse('an expired balance says so, and is topped up without end', async (page) => {
+  const id = await customer();
+  await write('customers/subscriptions/create', {
+    customer: { externalId: id },
+    offer: 'welcome_credit',
+    externalId: `${id}-old`,
+    state: { state: 'ACTIVE', stateReason: 'dfltActive', stateValidFrom: new Date(Date.now() - 60 * 86_400_000).toISOString() },
+  });
+  await show(page, 'subscriptions', `${id}-old`);
+  await page.getByText('Expired').first().waitFor();
+  await page.getByRole('button', { name: 'Top up: credit' }).click();
+  await field(page, '/amount').fill('1');
+  await page.getByRole('button', { name: 'Check', exact: true }).click();
+  await page.getByRole('alert').filter({ hasText: 'refused' }).waitFor();
+  await page.getByLabel('Valid without end').check();
+  await check(page);
+  await doIt(page);
+  await page.getByText('11 EUR left of 10 EUR').waitFor();
+  await page.getByText('without end').first().waitFor();
+  assert.equal((await read('subscriptions', `${id}-old`, '&balances=true')).balances[0].validTo, undefined);
+});
+
+browse('an operation that the console never heard of is in the menu, with its form', async (page) => {
+  await page.route('**/openapi.json', async (route) => {
+    const response = await route.fetch();
+    const document = await response.json();
+    const { requestId, customer } = document.components.schemas.UpdateCustomerSegmentRequest.properties;
+    const schema = {
+      type: 'object',
+      required: ['requestId', 'customer', 'loudness'],
+      properties: { requestId, customer, loudness: { type: 'integer', title: 'Loudness', description: 'How loud.' } },
+    };
+    const post = { operationId: 'updateCustomerLoudness', summary: 'Changes how loud a customer is.' };
+    document.paths['/v1/casm/customers/loudness/update'] = {
+      post: { ...post, requestBody: { content: { 'application/json': { schema } } } },
+    };
+    await route.fulfill({ response, json: document });
+  });
+  await show(page, 'customers', await customer());
+  await act(page, 'Changes how loud a customer is.');
+  await field(page, '/loudness').fill('11');
+  assert.equal(await page.getByRole('dialog').getByRole('textbox').count(), 1, 'the customer and the requestId are given');
+});

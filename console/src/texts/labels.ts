@@ -1,4 +1,4 @@
-import { operateLabels } from './operate';
+import { operateLabels } from './operateLabels';
 
 /**
  * Labels and helps of fields come from the server, in English. A language may
