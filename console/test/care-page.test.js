@@ -123,6 +123,24 @@ browse('the tree by keyboard: branches open when asked, Enter shows', async (pag
   assert.match(await page.evaluate(() => document.activeElement.textContent), /Family Gruber/);
 });
 
+browse('a branch of more than a thousand leads to the list of all', async (page) => {
+  const { payload } = await write('customers/create', { externalId: 'large', customerProfile: 'b2c' });
+  for (const n of [600, 401])
+    await write('batch', {
+      operations: Array.from({ length: n }, () => ({
+        operation: 'createAccount',
+        body: { accountProfile: 'postpaid', customer: { externalId: 'large' } },
+      })),
+    });
+  await page.goto(`${url}/care/customers/${payload.refId}`);
+  await title(page, 'large');
+  await item(page, 'More than 1,000: all Accounts …').click();
+  await page.getByText('1001 in all').waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('customer'), payload.refId);
+  await page.getByRole('link', { name: 'Below' }).click();
+  await title(page, 'large');
+});
+
 browse('the time line tells who did what, when, why, and before and after', async (page) => {
   await page.goto(`${url}/care/subscribers/${ids.anna}?tab=timeLine`);
   const events = page.getByRole('list', { name: 'Time line' }).getByRole('listitem');

@@ -27,9 +27,8 @@ export function EntityPage() {
   const { asOf } = useSearch({ strict: false }) as PageSearch;
   const client = useQueryClient();
   const entity = useQuery(entityQuery(collection, refId, asOf));
+  // While another place is looked up, the tree stays as it is.
   const path = useQuery({ ...pathQuery(client, collection, refId, asOf), enabled: entity.isSuccess, placeholderData: (last) => last });
-  // While another branch is on its way, the tree stays; it is of another customer only if that one is not in it.
-  const known = path.data && (path.data[path.data.length - 1]?.refId === refId || !path.isPlaceholderData);
   const found = entity.data?.refId;
   useEffect(() => {
     if (found && !asOf) remember({ collection, refId: found });
@@ -38,12 +37,12 @@ export function EntityPage() {
     <>
       {asOf && <Past asOf={asOf} />}
       <div className={classes.page}>
-        <Aside>{path.data && (known || path.isPlaceholderData) && <Tree path={path.data} asOf={asOf} />}</Aside>
+        <Aside>{path.data && <Tree path={path.data} asOf={asOf} />}</Aside>
         <div className={classes.main}>
           {entity.error ? (
             <Missing problem={asProblem(entity.error)} past={asOf !== undefined} retry={() => void entity.refetch()} />
           ) : entity.data ? (
-            <Shown key={refId} collection={collection} entity={entity.data} path={path.data} />
+            <Shown key={refId} collection={collection} entity={entity.data} path={path.isPlaceholderData ? undefined : path.data} />
           ) : (
             <Loading />
           )}
@@ -93,7 +92,7 @@ function Shown({ collection, entity, path }: { collection: Collection; entity: E
           <Title order={1} className={classes.title}>
             <bdi>{name}</bdi>
           </Title>
-          <Group gap="xs" mt={2}>
+          <Group gap="4px 12px" mt={2} align="baseline">
             <StateBadge state={entity.state.state} />
             {entity.state.stateValidFrom && (
               <Text size="sm" component="span">

@@ -84,9 +84,8 @@ function List({ collection, filters }: { collection: Collection; filters: Filter
         label={t.many[collection]}
         items={items}
         open={hasNextPage && !error}
-        more={() => {
-          if (!isFetchingNextPage) void fetchNextPage();
-        }}
+        loading={isFetchingNextPage}
+        more={() => void fetchNextPage()}
         columns={5}
         head={
           <tr>

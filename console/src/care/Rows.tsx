@@ -9,6 +9,8 @@ interface Props<T> {
   items: T[];
   /** Whether there are more to come; `more` is called before the end is reached. */
   open: boolean;
+  /** Whether a page is on its way. */
+  loading: boolean;
   more(): void;
   head: ReactNode;
   row(item: T): ReactNode;
@@ -16,7 +18,7 @@ interface Props<T> {
 }
 
 /** A table of any length: all rows are of one height, and only those in sight are drawn. */
-export function Rows<T extends { refId: string }>({ label, items, open, more, head, row, columns }: Props<T>) {
+export function Rows<T extends { refId: string }>({ label, items, open, loading, more, head, row, columns }: Props<T>) {
   const box = useRef<HTMLElement>(null);
   const [sight, setSight] = useState({ from: 0, to: 40 });
   const look = useRef(() => {});
@@ -31,11 +33,12 @@ export function Rows<T extends { refId: string }>({ label, items, open, more, he
     observer.observe(box.current!);
     return () => observer.disconnect();
   }, []);
-  const near = open && sight.to + 200 >= items.length;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each page that came may not be enough
+  const wanted = open && !loading && sight.to + 200 >= items.length;
+  // A page may hold few, even none: the next follows until there are enough.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the callback is of the same list
   useEffect(() => {
-    if (near) more();
-  }, [near, items.length]);
+    if (wanted) more();
+  }, [wanted, items.length]);
 
   const shown = items.slice(sight.from, sight.to);
   const before = Math.min(sight.from, items.length) * height;

@@ -25,7 +25,7 @@ export function TimeLine({ collection, refId, customer, asOf }: Props) {
   const t = useTexts(care);
   const search = useSearch({ strict: false }) as PageSearch;
   const navigate = useNavigate();
-  const whole = search.whole === true && customer !== undefined;
+  const whole = search.whole === true;
   return (
     <>
       <SegmentedControl
@@ -39,7 +39,13 @@ export function TimeLine({ collection, refId, customer, asOf }: Props) {
           { value: 'whole', label: t.whole },
         ]}
       />
-      {whole ? <OfCustomer customer={customer} asOf={asOf} /> : <OfEntity collection={collection} refId={refId} asOf={asOf} />}
+      {!whole ? (
+        <OfEntity collection={collection} refId={refId} asOf={asOf} />
+      ) : customer ? (
+        <OfCustomer key={customer} customer={customer} asOf={asOf} />
+      ) : (
+        <Loading />
+      )}
     </>
   );
 }

@@ -39,6 +39,8 @@ export function listQuery(collection: Collection, filters: Filters) {
       return { items: (data?.items ?? []) as Entity[], next: data?.nextCursor };
     },
     getNextPageParam: (last) => last.next,
+    // To compare a list of any length with what it was would hold up who scrolls.
+    structuralSharing: false,
     // A list that was scrolled far is not read again whole each time that one comes back to it.
     staleTime: 60_000,
   });
