@@ -8,8 +8,8 @@ import { Group, SchemaForm, useLabel } from '../../form/SchemaForm';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { amountOf } from './amounts';
-import { balancesQuery } from './balancesQuery';
 import type { Values } from './operations';
+import { balancesQuery } from './queries';
 import { at, below, type SpecialProps } from './special';
 
 type Balance = Schemas['Balance'];

@@ -9,10 +9,10 @@ import { When } from '../../parts/When';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { amountOf } from './amounts';
-import { balancesQuery } from './balancesQuery';
 import { OperationButton } from './OperationDialog';
 import classes from './operate.module.css';
 import type { Entity, Values } from './operations';
+import { balancesQuery } from './queries';
 
 type Balance = Schemas['Balance'];
 

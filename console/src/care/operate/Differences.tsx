@@ -6,7 +6,7 @@ import { When } from '../../parts/When';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { parts } from '../../texts/parts';
-import { differences } from './differences';
+import { differences } from './compare';
 import classes from './operate.module.css';
 import type { Values } from './operations';
 

@@ -3,10 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import type { Schemas } from '../../api/client';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
-import { balancesQuery } from './balancesQuery';
 import { Differences } from './Differences';
 import classes from './operate.module.css';
 import type { Entity, Transaction, Values } from './operations';
+import { balancesQuery } from './queries';
 
 /** What a write would change: how much of what type, and the difference to now. */
 export function DryRun({ transaction, entity }: { transaction: Transaction; entity?: Entity }) {

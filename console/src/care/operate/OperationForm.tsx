@@ -153,7 +153,7 @@ export function OperationForm({ operation, kind, entity, preset = {}, onDirty, o
           {current ? t.checkAgain : t.check}
         </Button>
         {current && (
-          <Button onClick={() => real.submit(input)} loading={real.busy} color={special?.color}>
+          <Button onClick={() => real.submit(input)} loading={real.busy}>
             {real.problem?.passing ? p.retry : t.doIt}
           </Button>
         )}

@@ -21,7 +21,6 @@ export interface Special {
   /** The members that its fields stand for. */
   members: string[];
   Fields: FunctionComponent<SpecialProps>;
-  color?: string;
 }
 
 /** The fields that stand before those of the schema. */
