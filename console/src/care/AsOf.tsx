@@ -39,7 +39,7 @@ export function AsOf({ asOf }: { asOf?: string }) {
           onSubmit={(e) => {
             e.preventDefault();
             const at = new Date(text);
-            if (Number.isNaN(at.getTime())) return setWrong(p.required);
+            if (Number.isNaN(at.getTime())) return setWrong(t.asOfNeeded);
             if (at.getTime() > Date.now()) return setWrong(t.asOfFuture);
             setOpened(false);
             void navigate({ to: '.', search: { ...search, asOf: at.toISOString() } as never });

@@ -42,9 +42,10 @@ export function historyQuery(collection: Collection, refId: string) {
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) => {
       const { data } = await api.GET(historyPath(collection), { params: { query: { refId, limit: 50, cursor: pageParam } }, signal });
-      const items = (data?.items ?? []).map(
-        ({ version, changes, ...item }): Happened => ({ ...item, touched: [{ refId, collection, version, changes: told(changes) }] }),
-      );
+      const items = (data?.items ?? []).map(({ version, changes, ...item }): Happened => ({
+        ...item,
+        touched: [{ refId, collection, version, changes: told(changes) }],
+      }));
       return { items, next: data?.nextCursor };
     },
     getNextPageParam: (last) => last.next,
