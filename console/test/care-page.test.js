@@ -230,6 +230,22 @@ browse('the histories of state, segment, bill cycle and parent', async (page) =>
   await accessible(page);
 });
 
+browse(
+  'every page of an entity at 360 pixels, in German',
+  async (page) => {
+    for (const place of [`accounts/${ids.top}`, `subscribers/${ids.anna}`, `subscriptions/${ids.mobile}`]) {
+      for (const rest of ['', '?tab=histories', '?tab=timeLine', `?asOf=${firstMoment}`]) {
+        await page.goto(`${url}/care/${place}${rest}`);
+        await page.getByRole('tab', { name: 'Zeitleiste' }).waitFor();
+        await page.waitForLoadState('networkidle');
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+        await accessible(page);
+      }
+    }
+  },
+  { locale: 'de-AT', viewport: { width: 360, height: 740 } },
+);
+
 const script = '<img src=x onerror="document.title=\'broken into\'"><script>document.title="broken into"</script>';
 const turned = 'safe\u202egnp.exe';
 const long = 'Ü'.repeat(255);

@@ -15,7 +15,7 @@ import { type Balance, type Collection, collectionOf, type Entity, kinds, type R
 import { useEntitySchema } from './labels';
 import { Balances, PlannedChange } from './operate';
 import { amountOf } from './operate/amounts';
-import { Coded, ReferenceLink, StateBadge } from './parts';
+import { Coded, ReferenceLink, Scroll, StateBadge } from './parts';
 import { Resources } from './Resources';
 
 /** Shown in a place of their own. */
@@ -176,7 +176,7 @@ function BalancesThen({ balances }: { balances: Balance[] }) {
       </Text>
     );
   return (
-    <div className={classes.scroll}>
+    <Scroll label={t.balances}>
       <Table verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>
@@ -199,6 +199,6 @@ function BalancesThen({ balances }: { balances: Balance[] }) {
           ))}
         </Table.Tbody>
       </Table>
-    </div>
+    </Scroll>
   );
 }

@@ -90,32 +90,30 @@ function Changes({
         </div>
       )}
       {changes.length > 0 && (
-        <div className={classes.scroll}>
-          <Table verticalSpacing={2} className={classes.changes} layout="fixed" aria-label={t.changes}>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th scope="col">{t.member}</Table.Th>
-                <Table.Th scope="col">{t.before}</Table.Th>
-                <Table.Th scope="col">{t.after}</Table.Th>
+        <Table verticalSpacing={2} className={classes.changes} layout="fixed" aria-label={t.changes}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th scope="col">{t.member}</Table.Th>
+              <Table.Th scope="col">{t.before}</Table.Th>
+              <Table.Th scope="col">{t.after}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {changes.map((c) => (
+              <Table.Tr key={c.pointer}>
+                <Table.Th scope="row" title={c.pointer}>
+                  <bdi>{label(c.pointer)}</bdi>
+                </Table.Th>
+                <Table.Td>
+                  <Value value={c.from} />
+                </Table.Td>
+                <Table.Td>
+                  <Value value={c.to} />
+                </Table.Td>
               </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {changes.map((c) => (
-                <Table.Tr key={c.pointer}>
-                  <Table.Th scope="row" title={c.pointer}>
-                    <bdi>{label(c.pointer)}</bdi>
-                  </Table.Th>
-                  <Table.Td>
-                    <Value value={c.from} />
-                  </Table.Td>
-                  <Table.Td>
-                    <Value value={c.to} />
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </div>
+            ))}
+          </Table.Tbody>
+        </Table>
       )}
     </div>
   );

@@ -10,7 +10,7 @@ import { care } from '../texts/care';
 import classes from './care.module.css';
 import { Section } from './Details';
 import { type Collection, histories, readPath, type TimeLineEntry } from './entities';
-import { Coded, ReferenceLink, StateBadge } from './parts';
+import { Coded, ReferenceLink, Scroll, StateBadge } from './parts';
 
 function historiesQuery(collection: Collection, refId: string, asOf?: string) {
   const flags = Object.fromEntries(histories[collection].map((name) => [name, true]));
@@ -46,7 +46,7 @@ function HistoryTable({ name, entries }: { name: string; entries: TimeLineEntry[
       </Text>
     );
   return (
-    <div className={classes.scroll}>
+    <Scroll label={t[name as 'stateHistory']}>
       <Table verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>
@@ -73,7 +73,7 @@ function HistoryTable({ name, entries }: { name: string; entries: TimeLineEntry[
           ))}
         </Table.Tbody>
       </Table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -8,7 +8,7 @@ import { When } from '../parts/When';
 import { useTexts } from '../texts';
 import { care } from '../texts/care';
 import classes from './care.module.css';
-import { Coded } from './parts';
+import { Coded, Scroll } from './parts';
 
 function resourcesQuery(refId: string, asOf?: string) {
   return queryOptions({
@@ -35,7 +35,7 @@ export function Resources({ refId, asOf }: { refId: string; asOf?: string }) {
     (a, b) => Number(a.validTo !== undefined) - Number(b.validTo !== undefined) || b.validFrom.localeCompare(a.validFrom),
   );
   return (
-    <div className={classes.scroll}>
+    <Scroll label={t.resources}>
       <Table verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>
@@ -63,6 +63,6 @@ export function Resources({ refId, asOf }: { refId: string; asOf?: string }) {
           ))}
         </Table.Tbody>
       </Table>
-    </div>
+    </Scroll>
   );
 }
