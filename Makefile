@@ -35,7 +35,7 @@ run: build ## Builds and starts a server for development, with the demonstration
 	bin/casm serve --dev --demo --data $(DATA) $(ARGS)
 
 test: console ## Runs all tests
-	go test -timeout 9m ./...
+	go test -timeout 15m ./...
 
 race: ## Runs the tests under the race detector, where there is a C compiler
 	go test $(RACE) -timeout 20m $$(go list ./... | grep -v -x $(TIMED:%=-e %))

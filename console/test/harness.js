@@ -36,7 +36,7 @@ export async function open(options = {}) {
     viewport: { width: 1280, height: 800 },
     ...options,
   });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   page.complaints = [];
   page.on('console', (m) => {
