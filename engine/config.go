@@ -12,6 +12,15 @@ import (
 // configJob is a change of configuration that waits for the committer.
 type configJob struct {
 	edits func(*casm.Snapshot) []command.ConfigEdit
+	// tried is what earlier attempts decided. One of which the outcome was
+	// unknown may have been committed.
+	tried []triedConfig
+}
+
+// triedConfig is one attempt: what it changes, and by what it is known.
+type triedConfig struct {
+	changes []command.ConfigChange
+	first   store.ConfigChange
 }
 
 // EditConfig applies edits to the configuration, all or none, and returns what
@@ -28,7 +37,7 @@ func (e *Engine) ImportConfig(ctx context.Context, actor string, dryRun bool, do
 }
 
 func (e *Engine) editConfig(ctx context.Context, actor string, dryRun bool, edits func(*casm.Snapshot) []command.ConfigEdit) ([]command.ConfigChange, error) {
-	out, err := e.do(ctx, &job{actor: actor, dryRun: dryRun, config: &configJob{edits}})
+	out, err := e.do(ctx, &job{actor: actor, dryRun: dryRun, config: &configJob{edits: edits}})
 	if err == nil && len(out.errs) > 0 {
 		err = out.errs[0]
 	}
@@ -47,6 +56,9 @@ func (e *Engine) ConfigHistory(ctx context.Context, ref casm.CodeRef, limit int)
 // runConfig decides a change of configuration; what comes after it in the
 // batch sees it.
 func (b *batch) runConfig(j *job) outcome {
+	if done := b.configDone(j.config); done != nil {
+		return outcome{changes: done}
+	}
 	now := b.tick()
 	out, v := command.DecideConfig(b.config, j.config.edits(b.config), b.uses, b.lastVersion)
 	if b.source.err != nil {
@@ -71,9 +83,36 @@ func (b *batch) runConfig(j *job) outcome {
 		}
 		b.write.config = append(b.write.config, change)
 	}
+	j.config.tried = append(j.config.tried, triedConfig{out.Changes, b.write.config[len(b.write.config)-len(out.Changes)]})
 	b.config = out.Snapshot
 	return outcome{changes: out.Changes}
 }
+
+// configDone returns what an attempt made before changed if it was committed,
+// else nil. A change of configuration has no requestId by which that is found.
+func (b *batch) configDone(c *configJob) []command.ConfigChange {
+	histories := map[store.CodeKey][]store.ConfigChange{}
+	for _, t := range c.tried {
+		key := t.first.CodeKey
+		if _, read := histories[key]; !read {
+			list, err := b.reader.ConfigHistory(b.ctx, key, maxTried)
+			if err != nil {
+				b.source.fail(err)
+				return nil
+			}
+			histories[key] = list
+		}
+		if slices.ContainsFunc(histories[key], func(x store.ConfigChange) bool {
+			return x.Version == t.first.Version && x.At == t.first.At && x.Actor == t.first.Actor
+		}) {
+			return t.changes
+		}
+	}
+	return nil
+}
+
+// maxTried is how many versions of an item may have come about since an attempt.
+const maxTried = 100
 
 // uses counts the references of entities to a code, this batch's included.
 func (b *batch) uses(ref casm.CodeRef) int64 {
@@ -127,7 +166,7 @@ func (e *Engine) addBuiltin(ctx context.Context) error {
 	if len(edits) == 0 {
 		return nil
 	}
-	j := &job{actor: "system", config: &configJob{func(*casm.Snapshot) []command.ConfigEdit { return edits }}, done: make(chan outcome, 1)}
+	j := &job{actor: "system", config: &configJob{edits: func(*casm.Snapshot) []command.ConfigEdit { return edits }}, done: make(chan outcome, 1)}
 	_, outcomes, err := e.commitOnce(ctx, &lane{}, []*job{j})
 	if err == nil && len(outcomes[0].errs) > 0 {
 		err = outcomes[0].errs[0]

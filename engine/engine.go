@@ -11,11 +11,14 @@ import (
 
 	"casm"
 	"casm/store"
+
+	"github.com/google/uuid"
 )
 
 // Engine runs the commands of one installation on one store.
 type Engine struct {
 	store   store.Store
+	name    string // tells processes apart
 	zone    *time.Location
 	log     *slog.Logger
 	metrics *metrics
@@ -59,7 +62,7 @@ const (
 // every installation holds (contract 5). Start lets it run.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
-		store: o.Store, zone: o.Zone, log: o.Logger,
+		store: o.Store, name: uuid.NewString(), zone: o.Zone, log: o.Logger,
 		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention, exclusive: o.Exclusive,
 		committed: make(chan struct{}), dueWake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
 	}
@@ -301,9 +304,9 @@ const (
 // What the database refuses is halved until the culprit stands alone.
 func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 	began := time.Now()
-	jobs, outcomes, err := e.commitOnce(ctx, l, jobs)
-	unknown := errors.Is(err, store.ErrOutcomeUnknown)
-	for until := began.Add(settleFor); unknown && err != nil && time.Now().Before(until); {
+	jobs, first, err := e.commitOnce(ctx, l, jobs)
+	outcomes, unknown := first, errors.Is(err, store.ErrOutcomeUnknown)
+	for until := began.Add(settleFor); unknown && err != nil && ctx.Err() == nil && time.Now().Before(until); {
 		time.Sleep(settlePause)
 		jobs, outcomes, err = e.commitOnce(ctx, l, jobs)
 	}
@@ -316,8 +319,8 @@ func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 				continue
 			}
 			e.metrics.waited.Observe(max(began.Sub(j.queued), 0).Seconds())
-			if unknown {
-				outcomes[n].forgetReplay()
+			if unknown && n < len(first) {
+				outcomes[n].forgetReplay(&first[n])
 			}
 			e.finish(j, outcomes[n])
 		}
@@ -355,6 +358,7 @@ func (e *Engine) refuse(jobs []*job, answer, cause error) {
 }
 
 // commitOnce is one attempt. It returns the jobs with those that joined late.
+// Where its outcome is unknown it returns what the jobs come to if it succeeded.
 func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]*job, []outcome, error) {
 	began := time.Now()
 	needs, early := needsOf(jobs, e.config.Load()), len(jobs)
@@ -385,7 +389,7 @@ func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]*job, 
 		return b.write.set(), b.source.err
 	})
 	if err != nil {
-		return jobs, nil, err
+		return jobs, outcomes, err
 	}
 	if len(b.write.config) > 0 {
 		e.know(b.config.At(head.Config))
@@ -401,11 +405,11 @@ func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]*job, 
 }
 
 // forgetReplay clears the mark of a repeat from answers that an attempt of our
-// own found made by the one before.
-func (o *outcome) forgetReplay() {
-	for _, a := range o.answers {
-		if a != nil {
-			a.Replayed = false
+// own found made by the first one.
+func (o *outcome) forgetReplay(first *outcome) {
+	for n, a := range o.answers {
+		if a != nil && n < len(first.answers) && first.answers[n] != nil {
+			a.Replayed = first.answers[n].Replayed
 		}
 	}
 }
