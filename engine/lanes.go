@@ -72,7 +72,7 @@ func (e *Engine) queueOf(j *job) chan<- *job {
 	in := j.steps[0].in
 	var key any = in.RequestID
 	if refs := in.References(); len(refs) > 0 {
-		key = refs[0]
+		key = [2]any{refs[0].Kind, refs[0].Ref}
 	}
 	return e.queues[maphash.Comparable(e.seed, key)%uint64(len(e.queues))]
 }
@@ -201,6 +201,9 @@ func (e *Engine) giveWay(ctx context.Context, l *lane, jobs []*job, busy *store.
 	}
 	switch {
 	case len(held) > 0:
+	case busy.Config && ctx.Err() == nil && time.Since(jobs[0].queued) < maxAside:
+		// It is being changed: until that is done nobody can commit anything.
+		rest = jobs
 	case len(jobs) == 1:
 		rest, held = nil, jobs
 	default: // something that nobody named
@@ -218,7 +221,8 @@ func (e *Engine) giveWay(ctx context.Context, l *lane, jobs []*job, busy *store.
 // putAside puts a job into another lane's queue, unless it has waited for too
 // long.
 func (e *Engine) putAside(j *job, queue chan<- *job) {
-	if j.due != nil {
+	if j.due != nil { // the worker names it again
+		j.due = j.due[:0]
 		e.finish(j, outcome{})
 		return
 	}

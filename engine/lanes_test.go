@@ -12,6 +12,7 @@ import (
 	"casm/store"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // TestOnPostgres runs what clients do at once with several committers.
@@ -25,6 +26,7 @@ func TestOnPostgres(t *testing.T) {
 		"Linearizable": TestLinearizable,
 		"Held":         testHeld, "HeldConfig": testHeldConfig, "Far": testFar, "StopWithHeld": testStopWithHeld,
 		"TwoEngines": testTwoEngines,
+		"HeldDue":    testHeldDue, "ConfigUnderWay": testConfigUnderWay, "OneDueWorker": testOneDueWorker, "UnknownOutcome": TestUnknownOutcome,
 	} {
 		t.Run(name, test)
 	}
@@ -270,5 +272,48 @@ func testTwoEngines(t *testing.T) {
 	f.want(doc, "version", 1+clients/2*each)
 	for c := range clients / 2 {
 		f.want(doc, fmt.Sprintf("customAttributes.k%d", c), fmt.Sprint(each-1))
+	}
+}
+
+// testConfigUnderWay: while the configuration is being changed everybody
+// waits, in the order in which they came.
+func testConfigUnderWay(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	f := newFixture(t, true, func(o *engine.Options) { o.Metrics = registry })
+	f.do("createCustomer", customer("c"))
+	began, end, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	tries := 0
+	go func() {
+		_, err := f.store.Commit(context.Background(), store.Needs{}, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
+			if tries++; tries == 2 { // with the lock of the configuration
+				close(began)
+				<-end
+			}
+			return &store.WriteSet{Config: []store.ConfigChange{{CodeKey: store.CodeKey{Collection: "unknown", Code: "x"}, Version: 1, Doc: []byte(`{}`), At: 1, Actor: "x"}}}, nil
+		})
+		done <- err
+	}()
+	<-began
+	const clients = 50
+	answers := make(chan error, clients)
+	for n := range clients {
+		go func() {
+			_, err := f.try("createCustomer", customer(fmt.Sprint("x", n)))
+			answers <- err
+		}()
+	}
+	f.waitFor(clients)
+	time.Sleep(300 * time.Millisecond)
+	close(end)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	for range clients {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := counted(t, registry, "casm_put_aside_total"); n != 0 {
+		t.Errorf("%v were put aside", n)
 	}
 }

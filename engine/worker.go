@@ -2,33 +2,55 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"casm"
 	"casm/store"
+
+	"github.com/google/uuid"
 )
 
 // maxDuePause is how long the worker sleeps at most: another process may have
 // planned something.
 const maxDuePause = 500 * time.Millisecond
 
+// maxDueLook is how many entities are read to find some that nobody holds.
+const maxDueLook = 10_000
+
 // dueLoop records changes that fall due, in order of their time. A job of the
 // worker takes at most a quarter of a batch, and one is under way at a time, so
-// that clients keep most of the committer.
+// that clients keep most of the committer. Of several processes one works.
 func (e *Engine) dueLoop(ctx context.Context) {
+	turn := store.NewTurn(e.store, "due", e.name)
+	defer func() {
+		if err := turn.GiveUp(ctx); err != nil {
+			e.log.Debug("the lease of due changes could not be given up", "error", err)
+		}
+	}()
+	held := map[uuid.UUID]bool{} // customers whose changes wait, as others hold them
+	var heldAt time.Time
 	for ctx.Err() == nil {
-		keys, next, err := e.dueKeys(ctx)
+		if time.Since(heldAt) >= maxDuePause {
+			clear(held)
+		}
+		keys, next, err := e.dueKeys(ctx, turn, held)
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("due changes could not be read", "error", err)
 			next = maxDuePause
 		}
 		if len(keys) > 0 {
-			if err := e.recordDue(ctx, keys); err != nil && ctx.Err() == nil {
-				e.log.Error("due changes could not be recorded", "count", len(keys), "error", err)
-				next = maxDuePause
-			} else {
+			left, err := e.recordDue(ctx, keys)
+			if err == nil {
+				for _, customer := range left {
+					held[customer], heldAt = true, time.Now()
+				}
 				continue
 			}
+			if ctx.Err() == nil {
+				e.log.Error("due changes could not be recorded", "count", len(keys), "error", err)
+			}
+			next = maxDuePause
 		}
 		timer := time.NewTimer(min(max(next, time.Millisecond), maxDuePause))
 		select {
@@ -40,43 +62,71 @@ func (e *Engine) dueLoop(ctx context.Context) {
 	}
 }
 
-// dueKeys returns what is due now, or how long nothing will be.
-func (e *Engine) dueKeys(ctx context.Context) (keys []store.Key, next time.Duration, err error) {
-	limit := max(1, e.batchLimit/4)
+// dueKeys returns what is due now of customers that are not held, with its
+// customers, or how long nothing will be. It is nothing while another process
+// works.
+func (e *Engine) dueKeys(ctx context.Context, turn *store.Turn, held map[uuid.UUID]bool) (due []dueKey, next time.Duration, err error) {
+	if _, mine, err := turn.Ask(ctx); err != nil || !mine {
+		return nil, maxDuePause, err
+	}
+	most := max(1, e.batchLimit/4)
+	look := most
+	if len(held) > 0 {
+		look = max(most, maxDueLook)
+	}
 	next = maxDuePause
 	err = e.store.View(ctx, func(r store.Reader) error {
 		l, err := r.Load(ctx, store.Needs{})
 		if err != nil {
 			return err
 		}
-		list, err := r.Due(ctx, l.Now.Add(maxDuePause), limit)
+		list, err := r.Due(ctx, l.Now.Add(maxDuePause), look)
 		for i := range list {
 			if list[i].Due > l.Now {
 				next = list[i].Due.Sub(l.Now)
 				break
 			}
-			keys = append(keys, list[i].Key)
+			if !held[list[i].Customer] && len(due) < most {
+				due = append(due, dueKey{list[i].Key, list[i].Customer})
+			}
 		}
 		return err
 	})
-	return keys, next, err
+	return due, next, err
 }
 
-func (e *Engine) recordDue(ctx context.Context, keys []store.Key) error {
-	j := &job{due: keys, done: make(chan outcome, 1), queued: time.Now()}
+// dueKey is an entity of which something is due, and its customer.
+type dueKey struct {
+	store.Key
+	customer uuid.UUID
+}
+
+// recordDue records what is due and returns the customers of what was left out,
+// as others hold it.
+func (e *Engine) recordDue(ctx context.Context, due []dueKey) (held []uuid.UUID, err error) {
+	j := &job{due: make([]store.Key, len(due)), done: make(chan outcome, 1), queued: time.Now()}
+	for i := range due {
+		j.due[i] = due[i].Key
+	}
 	select {
 	case e.dueQueue <- j:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	select {
 	case out := <-j.done:
-		if out.err == nil {
-			e.metrics.due.Add(float64(len(keys)))
+		if out.err != nil {
+			return nil, out.err
 		}
-		return out.err
+		for _, d := range due {
+			if !slices.Contains(j.due, d.Key) {
+				held = append(held, d.customer)
+			}
+		}
+		e.metrics.due.Add(float64(len(due) - len(held)))
+		return held, nil
 	case <-ctx.Done(): // the committer may have ended before it saw the job
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

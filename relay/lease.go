@@ -3,46 +3,33 @@ package relay
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"casm/store"
 )
 
-// A relay that is to work has asked for the lease within leaseTurn, and has it
-// for leaseSpan: so one that dies or hangs is followed by another within the
-// two of them. It is asked for between batches, so a relay that cannot publish
-// for long loses it, too.
-const (
-	leaseSpan = 3 * time.Second
-	leaseTurn = time.Second
-)
+// leaseTurn is how often a relay asks for what is to be known: whether it has
+// the lease, and whether publishing is paused. The lease is asked for between
+// batches, so a relay that cannot publish for long loses it, too.
+const leaseTurn = store.TurnEvery
 
 // lead reports whether this relay has the lease. The turn must be held.
 func (r *Relay) lead(ctx context.Context) (bool, error) {
-	if time.Since(r.asked) < leaseTurn {
-		return r.leads, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, leaseSpan)
-	defer cancel()
-	begun := time.Now()
-	has, err := r.log.Lease(ctx, r.leaseName(), r.o.Holder, leaseSpan)
+	has, leads, err := r.lease.Ask(ctx)
 	if err != nil {
 		return false, fmt.Errorf("relay: lease: %w", err)
 	}
-	r.asked = begun
-	if leads := has == r.o.Holder; leads != r.leads {
-		r.leads = leads
-		r.o.Logger.Info("relay lease", "leads", leads, "holder", has)
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status.Holder, r.status.Leads = has, r.leads
-	if r.leads && r.status.State == StateStandby {
+	if leads != r.status.Leads {
+		r.o.Logger.Info("relay lease", "leads", leads, "holder", has)
+	}
+	r.status.Holder, r.status.Leads = has, leads
+	if leads && r.status.State == StateStandby {
 		r.status.State = StateStarting
 		r.located, r.oldest = false, 0 // until the tail is known
 	}
-	return r.leads, nil
+	return leads, nil
 }
-
-func (r *Relay) leaseName() string { return "relay/" + r.o.Name }
 
 // stand notes that another relay works.
 func (r *Relay) stand() {
@@ -62,11 +49,7 @@ func (r *Relay) giveUp(ctx context.Context) {
 		return
 	}
 	defer r.give()
-	if !r.leads {
-		return
-	}
-	r.leads, r.asked = false, time.Time{}
-	if _, err := r.log.Lease(ctx, r.leaseName(), r.o.Holder, 0); err != nil {
+	if err := r.lease.GiveUp(ctx); err != nil {
 		r.o.Logger.Debug("relay lease could not be given up", "error", err)
 	}
 	r.mu.Lock()

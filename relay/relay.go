@@ -117,9 +117,7 @@ type Relay struct {
 	known bool
 	// ahead is the batch after tail if it was read already.
 	ahead *chunk
-	// asked is when the lease was last asked for, leads whether it was given.
-	asked time.Time
-	leads bool
+	lease *store.Turn
 
 	mu      sync.Mutex // guards what follows
 	status  Status
@@ -152,6 +150,7 @@ func New(log Log, target stream.Target, o Options) *Relay {
 		status: Status{State: StateStarting},
 		oldest: casm.TimeOf(o.Now()), // until the tail is known, lag counts from here
 	}
+	r.lease = store.NewTurn(log, "relay/"+o.Name, o.Holder)
 	r.metrics = newMetrics(o.Metrics, r)
 	return r
 }
