@@ -62,7 +62,7 @@ func testHeld(t *testing.T) {
 	f.tree()
 	f.do("createCustomer", customer("other"))
 	f.do("createCustomer", customer("due"))
-	at := time.Now().Add(50 * time.Millisecond).UTC().Format(time.RFC3339Nano)
+	at := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
 	for _, name := range []string{"c", "due"} {
 		f.do("updateCustomerState", fmt.Sprintf(`{"customer":{"externalId":%q},"state":{"state":"SUSPENDED","stateReason":"dfltSuspended","stateValidFrom":%q}}`, name, at))
 	}
