@@ -50,22 +50,22 @@ func benchmarkStream(b *testing.B, where func() sqldb.Place) {
 		}
 	}
 	last := l.entries[len(l.entries)-1].Position
-	var took time.Duration
+	var m meter
 	for b.Loop() {
 		w := open(b, warehouse.Options{Place: where(), Feed: one, Subscribe: bus.subscribe})
 		catchUp(b, w)
 		if err := w.JoinAt(b.Context(), uint64(len(one.entries))); err != nil {
 			b.Fatal(err)
 		}
-		begun := time.Now()
+		m.start(b)
 		stop := run(b, w)
 		for w.Status().Position != last {
 			time.Sleep(time.Millisecond)
 		}
-		took += time.Since(begun)
+		m.stop(b)
 		stop()
 	}
-	b.ReportMetric(float64(b.N*len(l.entries))/took.Seconds(), "messages/s")
+	m.report(b, b.N*len(l.entries))
 }
 
 func BenchmarkStreamSQLite(b *testing.B) {
@@ -79,14 +79,14 @@ func BenchmarkStreamPostgres(b *testing.B) {
 // benchmarkFeed applies what a feed gives, as a rebuild does.
 func benchmarkFeed(b *testing.B, where func() sqldb.Place) {
 	l := grown(size())
-	var took time.Duration
+	var m meter
 	for b.Loop() {
 		w := open(b, warehouse.Options{Place: where(), Feed: l})
-		begun := time.Now()
+		m.start(b)
 		catchUp(b, w)
-		took += time.Since(begun)
+		m.stop(b)
 	}
-	b.ReportMetric(float64(b.N*len(l.entries))/took.Seconds(), "messages/s")
+	m.report(b, b.N*len(l.entries))
 }
 
 func BenchmarkFeedSQLite(b *testing.B) {
