@@ -71,6 +71,8 @@ func (l *load) Validate() error {
 		return fmt.Errorf("--servers %d: must be from 1 to 16", l.Servers)
 	case l.Servers > 1 && l.Database == "":
 		return errors.New("--servers: several need a --database")
+	case l.Servers > 1 && l.Warehouse:
+		return errors.New("--warehouse: the lag is measured of one server, not with --servers above 1")
 	case l.Target != "" && l.Database != "":
 		return errors.New("--database is for a server of its own, not with --target")
 	}
