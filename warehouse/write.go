@@ -43,14 +43,20 @@ func (f *fold) load(ctx context.Context, r sqldb.Reader, needs map[casm.Kind][][
 	return nil
 }
 
-// write writes what gathered.
+// write writes what gathered: first what changes rows that are there, then the
+// new rows. A database takes statements of a kind more cheaply in a row.
 func (f *fold) write(ctx context.Context, tx sqldb.Tx) error {
+	var inserts []insert
 	for _, kind := range casm.Kinds {
-		if err := f.writeKind(ctx, tx, kind); err != nil {
+		added, err := f.changeKind(ctx, tx, kind)
+		if err != nil {
 			return fmt.Errorf("%v: %w", kind, err)
 		}
+		t := f.layout.entities[kind]
+		inserts = append(inserts, insert{t.past, f.past[kind]}, insert{t.current, added})
 	}
-	if err := f.writeAttributes(ctx, tx); err != nil {
+	attributes, err := f.dropAttributes(ctx, tx)
+	if err != nil {
 		return fmt.Errorf("attributes: %w", err)
 	}
 	var added, begun [][]sqldb.Value
@@ -63,14 +69,8 @@ func (f *fold) write(ctx context.Context, tx sqldb.Tx) error {
 			begun = append(begun, t.row)
 		}
 	}
-	if err := tx.Insert(ctx, transactionTable, added); err != nil {
-		return fmt.Errorf("transactions: %w", err)
-	}
 	if err := tx.Many(ctx, addMessages, transactionTable.Columns, begun, nil); err != nil {
 		return fmt.Errorf("transactions: %w", err)
-	}
-	if err := tx.Insert(ctx, messageTable, f.messages); err != nil {
-		return fmt.Errorf("messages: %w", err)
 	}
 	if err := tx.Many(ctx, deadTable.Upsert(), deadTable.Columns, f.dead, nil); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
@@ -78,19 +78,29 @@ func (f *fold) write(ctx context.Context, tx sqldb.Tx) error {
 	if err := f.writeMetrics(ctx, tx); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	inserts = append(inserts, insert{attributeTable, attributes}, insert{transactionTable, added}, insert{messageTable, f.messages})
+	for _, i := range inserts {
+		if err := tx.Insert(ctx, i.table, i.rows); err != nil {
+			return fmt.Errorf("%s: %w", i.table.Name, err)
+		}
+	}
 	return nil
 }
 
-// writeKind writes the versions of one kind: first those that end.
-func (f *fold) writeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) error {
+// insert are new rows of a table.
+type insert struct {
+	table *sqldb.Table
+	rows  [][]sqldb.Value
+}
+
+// changeKind changes the present rows of one kind that are there, those that
+// end being kept among the former ones, and gives the new ones.
+func (f *fold) changeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) (added [][]sqldb.Value, err error) {
 	t := f.layout.entities[kind]
 	if err := tx.Many(ctx, t.archive, endRows, f.archived[kind], nil); err != nil {
-		return err
+		return nil, err
 	}
-	if err := tx.Insert(ctx, t.past, f.past[kind]); err != nil {
-		return err
-	}
-	var added, moved, changed [][]sqldb.Value
+	var moved, changed [][]sqldb.Value
 	for _, e := range f.touched {
 		switch {
 		case e.table != t:
@@ -102,18 +112,16 @@ func (f *fold) writeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) error
 			changed = append(changed, e.row)
 		}
 	}
-	if err := tx.Insert(ctx, t.current, added); err != nil {
-		return err
-	}
 	if err := tx.Many(ctx, t.replace, t.current.Columns, moved, nil); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.Many(ctx, t.update, t.current.Columns, changed, nil)
+	return added, tx.Many(ctx, t.update, t.current.Columns, changed, nil)
 }
 
-// writeAttributes brings the table of custom attributes to what entities have.
-func (f *fold) writeAttributes(ctx context.Context, tx sqldb.Tx) error {
-	var drop, add [][]sqldb.Value
+// dropAttributes takes the custom attributes of entities whose attributes
+// changed out of their table, and gives those that they have now.
+func (f *fold) dropAttributes(ctx context.Context, tx sqldb.Tx) (add [][]sqldb.Value, err error) {
+	var drop [][]sqldb.Value
 	for _, e := range f.touched {
 		top := e.entity.Top()
 		if top == nil {
@@ -130,10 +138,7 @@ func (f *fold) writeAttributes(ctx context.Context, tx sqldb.Tx) error {
 			add = append(add, []sqldb.Value{kind, id, sqldb.Str(name), sqldb.Str(top.CustomAttributes[name])})
 		}
 	}
-	if err := tx.Many(ctx, dropRows, ownRows, drop, nil); err != nil {
-		return err
-	}
-	return tx.Insert(ctx, attributeTable, add)
+	return add, tx.Many(ctx, dropRows, ownRows, drop, nil)
 }
 
 func (f *fold) writeMetrics(ctx context.Context, tx sqldb.Tx) error {

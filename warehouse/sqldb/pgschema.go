@@ -52,7 +52,7 @@ func pgValue(oid uint32, raw []byte) (Value, error) {
 // Define implements DB.
 func (d *pgDB) Define(ctx context.Context, s Schema) error {
 	return d.Update(ctx, func(tx Tx) error {
-		t := tx.(pgTx)
+		t := tx.(*pgTx)
 		have, err := t.columns(ctx, d.schema)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (d *pgDB) Define(ctx context.Context, s Schema) error {
 }
 
 // columns gives the columns that tables have.
-func (t pgTx) columns(ctx context.Context, schema string) (map[string]map[string]bool, error) {
+func (t *pgTx) columns(ctx context.Context, schema string) (map[string]map[string]bool, error) {
 	have := map[string]map[string]bool{}
 	err := t.Query(ctx, `SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = $1`,
 		[]Value{Str(schema)}, func(row []Value) error {
@@ -86,7 +86,7 @@ func (t pgTx) columns(ctx context.Context, schema string) (map[string]map[string
 	return have, err
 }
 
-func (t pgTx) defineTable(ctx context.Context, table *Table, have map[string]bool) error {
+func (t *pgTx) defineTable(ctx context.Context, table *Table, have map[string]bool) error {
 	var all []string
 	if have == nil {
 		var columns []string
@@ -122,7 +122,7 @@ func (t pgTx) defineTable(ctx context.Context, table *Table, have map[string]boo
 	return t.all(ctx, all...)
 }
 
-func (t pgTx) all(ctx context.Context, statements ...string) error {
+func (t *pgTx) all(ctx context.Context, statements ...string) error {
 	for _, s := range statements {
 		if err := t.Exec(ctx, s); err != nil {
 			return err
@@ -133,7 +133,7 @@ func (t pgTx) all(ctx context.Context, statements ...string) error {
 
 // defineView makes a view anew where its text, which stands in its comment, is
 // another.
-func (t pgTx) defineView(ctx context.Context, schema string, v View) error {
+func (t *pgTx) defineView(ctx context.Context, schema string, v View) error {
 	comment := v.Doc + "\n\n" + v.Select
 	stands := ""
 	err := t.Query(ctx, `SELECT coalesce(obj_description(to_regclass($1)::oid, 'pg_class'), '')`, []Value{Str(schema + "." + v.Name)},

@@ -1,7 +1,6 @@
 package sqldb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -158,13 +156,17 @@ func (d *pgDB) Update(ctx context.Context, fn func(Tx) error) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(pgWriteLock)); err != nil {
 			return err
 		}
-		return fn(pgTx{tx})
+		t := &pgTx{tx: tx}
+		if err := fn(t); err != nil {
+			return err
+		}
+		return t.flush(ctx)
 	})
 }
 
 // View implements DB.
 func (d *pgDB) View(ctx context.Context, fn func(Reader) error) error {
-	return d.in(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return fn(pgTx{tx}) })
+	return d.in(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return fn(&pgTx{tx: tx}) })
 }
 
 func (d *pgDB) in(ctx context.Context, o pgx.TxOptions, fn func(pgx.Tx) error) (err error) {
@@ -228,119 +230,6 @@ func (d *pgDB) Select(ctx context.Context, sql string, header func([]string) err
 
 // pgReadOnly is the code of an attempt to write where nothing can be written.
 const pgReadOnly = "25006"
-
-// pgTx implements Tx and Reader.
-type pgTx struct{ tx pgx.Tx }
-
-// Query implements Reader.
-func (t pgTx) Query(ctx context.Context, sql string, args []Value, each func([]Value) error) error {
-	all := make([]any, 0, len(args)+1)
-	all = append(all, pgx.QueryResultFormats{pgx.TextFormatCode})
-	for _, v := range args {
-		if v.IsNull() {
-			all = append(all, nil)
-		} else {
-			all = append(all, v.Text()) // a text stands for a value of any type
-		}
-	}
-	rows, err := t.tx.Query(ctx, sql, all...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return readRows(rows, each)
-}
-
-// Exec implements Tx.
-func (t pgTx) Exec(ctx context.Context, sql string, args ...Value) error {
-	return t.Query(ctx, sql, args, nil)
-}
-
-// Insert implements Tx: with COPY, which costs the server least.
-func (t pgTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	var b []byte
-	for _, row := range rows {
-		for i, v := range row {
-			if i > 0 {
-				b = append(b, '\t')
-			}
-			b = appendCopy(b, v)
-		}
-		b = append(b, '\n')
-	}
-	_, err := t.tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(b), "COPY "+table.Name+" ("+table.Names("")+") FROM STDIN")
-	return err
-}
-
-// appendCopy appends a value in the text form of COPY.
-func appendCopy(b []byte, v Value) []byte {
-	if v.IsNull() {
-		return append(b, `\N`...)
-	}
-	if v.kind != kindText || !strings.ContainsAny(v.s, "\\\t\n\r") {
-		return v.AppendText(b)
-	}
-	for _, c := range []byte(v.s) {
-		switch c {
-		case '\\':
-			b = append(b, `\\`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\r':
-			b = append(b, `\r`...)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
-
-// Many implements Reader: the statement runs once for all rows.
-func (t pgTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	args := make([]any, 1, len(columns)+1)
-	args[0] = pgx.QueryResultFormats{pgx.TextFormatCode}
-	for i := range columns {
-		texts := make([]*string, len(rows))
-		values := make([]string, len(rows)) // one allocation for all
-		for n, row := range rows {
-			if !row[i].IsNull() {
-				values[n] = row[i].Text()
-				texts[n] = &values[n]
-			}
-		}
-		args = append(args, texts)
-	}
-	found, err := t.tx.Query(ctx, strings.Replace(sql, "{rows}", pgRows(columns), 1), args...)
-	if err != nil {
-		return err
-	}
-	defer found.Close()
-	return readRows(found, each)
-}
-
-// pgRows is a FROM item of arrays of texts, a column each.
-func pgRows(columns []Column) string {
-	var of, from, as strings.Builder
-	for i, c := range columns {
-		if i > 0 {
-			of.WriteString(", ")
-			from.WriteString(", ")
-			as.WriteString(", ")
-		}
-		fmt.Fprintf(&of, "u.c%d::%s AS %s", i, pgTypes[c.Type], c.Name)
-		fmt.Fprintf(&from, "$%d::text[]", i+1)
-		fmt.Fprintf(&as, "c%d", i)
-	}
-	return "(SELECT " + of.String() + " FROM unnest(" + from.String() + ") AS u(" + as.String() + ")) AS v"
-}
 
 // readRows reads rows whose values are texts.
 func readRows(rows pgx.Rows, each func([]Value) error) error {

@@ -154,7 +154,9 @@ type Reader interface {
 	Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error
 }
 
-// Tx reads and writes in one transaction. Nobody else writes meanwhile.
+// Tx reads and writes in one transaction. Nobody else writes meanwhile. What is
+// written may wait until something is read or the transaction ends, and a
+// refusal of it be told only then.
 type Tx interface {
 	Reader
 	Exec(ctx context.Context, sql string, args ...Value) error
