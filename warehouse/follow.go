@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	batchSize = 2000        // messages in one transaction at the most
+	batchSize = 4000        // messages in one transaction at the most
 	fetchWait = time.Second // for a message of the stream
 	// gather is how long messages gather while fewer come than a batch holds:
 	// a transaction costs less by the message the more it holds.
@@ -33,13 +33,13 @@ func (w *Warehouse) Run(ctx context.Context) error {
 	defer func() { <-nightly }()
 	pause := time.Duration(0)
 	for ctx.Err() == nil {
-		begun := time.Now()
+		begun, before := time.Now(), w.Status().Position
 		err := w.lead(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(begun) > time.Minute {
-			pause = 0
+		if time.Since(begun) > time.Minute || w.Status().Position != before {
+			pause = 0 // it went well in between
 		}
 		pause = min(max(2*pause, 100*time.Millisecond), pauseMost)
 		w.failed(err)
