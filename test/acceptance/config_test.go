@@ -128,6 +128,7 @@ var configRuleCases = []Case{
 		get("/v1/config/export").with("Accept", "application/json").ok(`{"customer-segments": "<any>", "offers": "<any>"}`),
 		get("/v1/config/export").ok(``).header("Content-Type", "application/yaml"),
 		get("/v1/config/demonstration").ok(``).header("Content-Type", "application/yaml"),
+		get("/v1/config/demonstration?format=json").refused("unknown_member format"),
 		get("/v1/config/export?format=json").refused("unknown_member format"),
 		post("/v1/config/import?dryRun=true", `{"charging-classes": [{"code": "fees", "name": "Charges"}, {"code": "fees.recurrent", "name": "Recurrent Fees", "parent": "fees"}, {"code": "fees.oneTime", "name": "One-Time Fees", "parent": "fees"}]}`).ok(`{"dryRun": true, "changes": "<any>"}`),
 		post("/v1/config/import?dryRun=true", "charging-classes:\n  - {code: fees, name: Charges}\n  - {code: fees.recurrent, name: R}\n  - {code: fees.oneTime, name: O}\n").with("Content-Type", "application/yaml").ok(``),
