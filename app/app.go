@@ -347,7 +347,21 @@ func Run(ctx context.Context, s Settings, log *slog.Logger, out io.Writer) error
 		log.Error("stopping after a failure", "error", failed)
 	}
 	begun = time.Now()
-	err = bounded(context.WithoutCancel(ctx), 14*time.Second, a.Stop)
+	err = a.stopInTime(context.WithoutCancel(ctx))
 	log.Info("stopped", "after", time.Since(begun).Round(time.Millisecond))
 	return errors.Join(failed, err)
+}
+
+// stopInTime is Stop for a process that ends with it: what hangs, such as a
+// write to a database that does not answer, is not waited for. To the data that
+// is a crash.
+func (a *App) stopInTime(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- bounded(ctx, 12*time.Second, a.Stop) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(13 * time.Second):
+		return errors.New("not everything ended in time; the next start goes on")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,8 @@ type Engine struct {
 	mu       sync.Mutex
 	stopping bool
 	stop     context.CancelFunc
+	commits  context.Context //nolint:containedctx // ends what is under way when it is time
+	abort    context.CancelFunc
 	stopped  sync.WaitGroup
 	senders  sync.WaitGroup // jobs being put into the queue
 
@@ -93,12 +96,17 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 func (e *Engine) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop = cancel
+	e.commits, e.abort = context.WithCancel(context.Background())
 	for _, l := range e.lanes {
 		e.stopped.Go(func() { e.commitLoop(ctx, l) })
 	}
 	e.stopped.Go(func() { e.dueLoop(ctx) })
 	e.stopped.Go(func() { e.forgetLoop(ctx) })
 }
+
+// abortAfter is how long a commit that is under way may take when there was no
+// time left to wait for it: a store that hangs would keep it for long.
+const abortAfter = time.Second
 
 // Stop refuses new writes, commits what was gathered, and ends. When ctx ends
 // first, what still waits is refused; nothing of it was done.
@@ -120,7 +128,11 @@ func (e *Engine) Stop(ctx context.Context) error {
 		}
 	}
 	e.stop()
+	if err != nil {
+		defer time.AfterFunc(abortAfter, e.abort).Stop()
+	}
 	e.stopped.Wait()
+	e.abort()
 	e.refuseLeft()
 	return err
 }
@@ -304,11 +316,11 @@ const (
 // What the database refuses is halved until the culprit stands alone.
 func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 	began := time.Now()
-	jobs, first, err := e.commitOnce(ctx, l, jobs)
+	jobs, first, err := e.commitOnce(e.commits, l, jobs)
 	outcomes, unknown := first, errors.Is(err, store.ErrOutcomeUnknown)
 	for until := began.Add(settleFor); unknown && err != nil && ctx.Err() == nil && time.Now().Before(until); {
 		time.Sleep(settlePause)
-		jobs, outcomes, err = e.commitOnce(ctx, l, jobs)
+		jobs, outcomes, err = e.commitOnce(e.commits, l, jobs)
 	}
 	busy, isBusy := errors.AsType[*store.Busy](err)
 	switch {
@@ -326,6 +338,8 @@ func (e *Engine) commit(ctx context.Context, l *lane, jobs []*job) {
 		}
 	case unknown:
 		e.refuse(jobs, ErrOutcomeUnknown, err)
+	case e.commits.Err() != nil: // it was ended
+		e.refuse(jobs, ErrOverloaded, err)
 	case isBusy:
 		e.giveWay(ctx, l, jobs, busy)
 	case errors.Is(err, store.ErrUnavailable), len(jobs) == 1:
@@ -362,11 +376,12 @@ func (e *Engine) refuse(jobs []*job, answer, cause error) {
 func (e *Engine) commitOnce(ctx context.Context, l *lane, jobs []*job) ([]*job, []outcome, error) {
 	began := time.Now()
 	needs, early := needsOf(jobs, e.config.Load()), len(jobs)
+	jobs = slices.Clip(jobs) // it may be half of others, over which what joins must not be written
 	needs.Patience = l.patience
 	var b *batch
 	var outcomes []outcome
 	// a commit that has begun is finished also when the engine is told to stop
-	head, err := e.store.Commit(context.WithoutCancel(ctx), needs, func(r store.Reader, loaded *store.Loaded) (*store.WriteSet, error) {
+	head, err := e.store.Commit(ctx, needs, func(r store.Reader, loaded *store.Loaded) (*store.WriteSet, error) {
 		if l.patience > 0 && time.Since(began) > longWait {
 			jobs = append(jobs, l.late(needs, jobs, e.config.Load())...)
 		}

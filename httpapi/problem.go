@@ -79,10 +79,10 @@ func (x *exchange) fail(err error) {
 	case errors.Is(err, engine.ErrOverloaded):
 		x.wait(retryAfter)
 		x.refuseOne(casm.Overloaded, "", "too much waits already, or the server is stopping; nothing was done, repeat it after Retry-After")
-	case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, engine.ErrOutcomeUnknown):
 		x.logFault(err)
 		x.refuseOne(casm.OutcomeUnknown, "", "the store was lost at the moment of the commit, so it is not known whether the request took effect; repeat it with the same requestId")
-	case errors.Is(err, engine.ErrUnavailable):
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		x.logFault(err)
 		x.wait(retryAfter)
 		x.refuseOne(casm.Overloaded, "", "the store cannot be reached; nothing was done, repeat it after Retry-After")

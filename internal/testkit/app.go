@@ -231,18 +231,25 @@ func (a *App) Kill() {
 // Stop ends the process with SIGTERM; it must end within 15 s (contract 9).
 func (a *App) Stop() {
 	a.t.Helper()
+	if err := a.Terminate(); err != nil {
+		a.t.Errorf("casm serve ended with %v", err)
+	}
+}
+
+// Terminate is Stop for a process that may end with an error, which it returns.
+func (a *App) Terminate() error {
+	a.t.Helper()
 	cmd := a.cmd
 	a.cmd = nil
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-a.done:
-		if err != nil {
-			a.t.Errorf("casm serve ended with %v", err)
-		}
+		return err
 	case <-time.After(15 * time.Second):
 		_ = cmd.Process.Kill()
 		<-a.done
 		a.t.Error("casm serve did not end within 15 s of SIGTERM")
+		return nil
 	}
 }
 

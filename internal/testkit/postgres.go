@@ -223,6 +223,15 @@ func (p *Postgres) tail() string {
 // cut, what was committed is kept (mode "fast" of pg_ctl).
 func (p *Postgres) Shutdown() error { return p.end(syscall.SIGINT) }
 
+// Freeze stops the server and its sessions where they are, or lets them go on.
+func (p *Postgres) Freeze(freeze bool) error {
+	signal := syscall.SIGCONT
+	if freeze {
+		signal = syscall.SIGSTOP
+	}
+	return signalAll(p.process, signal)
+}
+
 // Crash ends the server without giving it time for anything; Start recovers.
 func (p *Postgres) Crash() error { return p.end(syscall.SIGQUIT) }
 

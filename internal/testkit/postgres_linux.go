@@ -33,7 +33,10 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 }
 
 // killAll ends a program and all that it started, at once.
-func killAll(p *process) error {
+func killAll(p *process) error { return signalAll(p, syscall.SIGKILL) }
+
+// signalAll sends a signal to a program and all that it started.
+func signalAll(p *process, signal syscall.Signal) error {
 	pid := p.cmd.Process.Pid
 	// Stopped, it starts no others meanwhile.
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
@@ -41,17 +44,17 @@ func killAll(p *process) error {
 	}
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
-		return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
+		return errors.Join(err, syscall.Kill(pid, signal))
 	}
 	err = nil
 	for _, child := range strings.Fields(string(children)) {
 		n, e := strconv.Atoi(child)
 		if e == nil {
-			e = syscall.Kill(n, syscall.SIGKILL)
+			e = syscall.Kill(n, signal)
 		}
 		if e != nil && !errors.Is(e, syscall.ESRCH) {
 			err = errors.Join(err, e)
 		}
 	}
-	return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
+	return errors.Join(err, syscall.Kill(pid, signal))
 }

@@ -2,7 +2,10 @@
 
 package testkit
 
-import "os/exec"
+import (
+	"os/exec"
+	"syscall"
+)
 
 func startProcess(cmd *exec.Cmd) (*process, error) {
 	if err := cmd.Start(); err != nil {
@@ -19,3 +22,6 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 // killAll ends a program; those that it started end by themselves when they
 // miss it.
 func killAll(p *process) error { return p.cmd.Process.Kill() }
+
+// signalAll sends a signal to a program; what it started does not get it.
+func signalAll(p *process, signal syscall.Signal) error { return p.cmd.Process.Signal(signal) }
