@@ -41,7 +41,8 @@ browse('the tutorial, step by step', async (page) => {
     Code: 'residential',
     'Payment Responsible': true,
   });
-  assert.ok(await page.getByLabel('Code', { exact: true }).isDisabled(), 'the code cannot be edited after the first Save');
+  // the code cannot be edited after the first Save
+  await page.getByLabel('Code', { exact: true }).and(page.locator(':disabled')).waitFor();
   await accessible(page);
   for (const kind of ['Customer', 'Account', 'Subscriber']) {
     await create(page, `${kind} Segments`, { Name: `Gold ${kind}`, Code: 'gold' });
@@ -58,7 +59,8 @@ browse('the tutorial, step by step', async (page) => {
     'Customer Profile': 'residential',
     ...state,
   });
-  assert.ok(await page.getByLabel('Payment Responsible').isChecked(), 'the server sets it from the account type');
+  // the server sets it from the account type
+  await page.getByLabel('Payment Responsible').and(page.locator(':checked')).waitFor();
   await create(page, 'Subscriber Profiles', {
     Name: 'Residential',
     Code: 'residential',
