@@ -149,11 +149,14 @@ func (f *fixture) feed() (all []store.Entry) {
 
 // hold keeps the store's writer until release is called: what is asked for
 // meanwhile waits, and is gathered.
-func (f *fixture) hold() (release func()) {
+func (f *fixture) hold() (release func()) { return f.holdNeeds(store.Needs{}) }
+
+// holdNeeds is a commit that has what needs names until release is called.
+func (f *fixture) holdNeeds(needs store.Needs) (release func()) {
 	f.Helper()
 	held, let, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := f.store.Commit(context.Background(), store.Needs{}, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
+		_, err := f.store.Commit(context.Background(), needs, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
 			close(held)
 			<-let
 			return nil, nil

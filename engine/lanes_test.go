@@ -35,24 +35,7 @@ func TestOnPostgres(t *testing.T) {
 // holdCustomer holds what belongs to a customer, as a long commit of another
 // process does, until release is called.
 func (f *fixture) holdCustomer(externalID string) (release func()) {
-	f.Helper()
-	held, let, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	needs := store.Needs{Claims: []store.ClaimKey{store.ExternalID(casm.KindCustomer, externalID)}}
-	go func() {
-		_, err := f.store.Commit(context.Background(), needs, func(store.Reader, *store.Loaded) (*store.WriteSet, error) {
-			close(held)
-			<-let
-			return nil, nil
-		})
-		done <- err
-	}()
-	<-held
-	return func() {
-		close(let)
-		if err := <-done; err != nil {
-			f.Error(err)
-		}
-	}
+	return f.holdNeeds(store.Needs{Claims: []store.ClaimKey{store.ExternalID(casm.KindCustomer, externalID)}})
 }
 
 // testHeld: what others hold waits, whichever way it is named, and everything

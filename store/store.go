@@ -105,6 +105,39 @@ type ClaimKey struct {
 	Key   string
 }
 
+// ClaimForm says how the claim of a transaction follows from its request id and
+// ordinal. Its numbers are stored: never renumber them.
+type ClaimForm uint8
+
+// The forms of claims.
+const (
+	ClaimNone    ClaimForm = iota // a due change has none
+	ClaimSingle                   // of a request
+	ClaimOrdinal                  // of an operation in a batch
+)
+
+// Claim returns the claim of this form.
+func (f ClaimForm) Claim(requestID string, ordinal int) ClaimKey {
+	switch f {
+	case ClaimSingle:
+		return Request(requestID, -1)
+	case ClaimOrdinal:
+		return Request(requestID, ordinal)
+	}
+	return ClaimKey{}
+}
+
+// ClaimForm returns the form of the transaction's claim; an error when it is
+// that of another request.
+func (t *Transaction) ClaimForm() (ClaimForm, error) {
+	for f := range ClaimOrdinal + 1 {
+		if t.Claim == f.Claim(t.RequestID, t.Ordinal) {
+			return f, nil
+		}
+	}
+	return 0, fmt.Errorf("the claim %q is not that of the request %q and the ordinal %d", t.Claim.Key, t.RequestID, t.Ordinal)
+}
+
 // Kind returns the kind of the holder, or 0 for a request's claim.
 func (k ClaimKey) Kind() casm.Kind {
 	switch {

@@ -15,13 +15,6 @@ const (
 	transactionColumns = headColumns + `, t.hash, t.answer`
 )
 
-// How a transaction's claim follows from its request id and ordinal.
-const (
-	claimNone = iota
-	claimSingle
-	claimOrdinal
-)
-
 func (r *row) change() store.Change {
 	return store.Change{
 		Key:     store.Key{Kind: casm.Kind(r.int2()), RefID: r.id()},
@@ -32,12 +25,7 @@ func (r *row) change() store.Change {
 
 func (r *row) transactionHead() store.Transaction {
 	t := store.Transaction{ID: r.id(), Ordinal: int(r.int4()), RequestID: r.text()}
-	switch r.int2() {
-	case claimSingle:
-		t.Claim = store.Request(t.RequestID, -1)
-	case claimOrdinal:
-		t.Claim = store.Request(t.RequestID, t.Ordinal)
-	}
+	t.Claim = store.ClaimForm(r.int2()).Claim(t.RequestID, t.Ordinal)
 	t.Operation, t.At, t.Actor, t.Comment = r.text(), r.time(), r.text(), r.text()
 	return t
 }

@@ -361,7 +361,7 @@ func (s *Store) Forget(ctx context.Context, before casm.Time, limit int) (passed
 	}
 	var last int64
 	p.add(selectOldest, func(a *args) { a.limit(limit) }, func(row *row) error {
-		position, id, request, ordinal, claim, at := row.int8(), row.id(), row.text(), int(row.int4()), row.int2(), row.time()
+		position, id, request, ordinal, claim, at := row.int8(), row.id(), row.text(), int(row.int4()), store.ClaimForm(row.int2()), row.time()
 		if at >= before {
 			limit = 0 // what follows is younger, or hardly older
 		}
@@ -369,11 +369,8 @@ func (s *Store) Forget(ctx context.Context, before casm.Time, limit int) (passed
 			return nil
 		}
 		passed, last = passed+1, position
-		switch claim {
-		case claimSingle:
-			set(store.Request(request, -1), id)
-		case claimOrdinal:
-			set(store.Request(request, ordinal), id)
+		if key := claim.Claim(request, ordinal); key != (store.ClaimKey{}) {
+			set(key, id)
 		}
 		return nil
 	})

@@ -260,16 +260,16 @@ func (w *writer) transactions(head *store.Head) error {
 	rows := newRecords(w.c.types[transactionRows], transactionTypes, n, size)
 	for i := range w.set.Transactions {
 		t := &w.set.Transactions[i]
-		claim, err := claimForm(t)
+		claim, err := t.ClaimForm()
 		if err != nil {
-			return fmt.Errorf("transaction %s: %w", t.ID, err)
+			return fmt.Errorf("%w: transaction %s: %w", errRefused, t.ID, err)
 		}
 		versions, kinds, customer := summary(t.Changes)
 		rows.begin()
 		rows.next().id(t.ID)
 		rows.next().int4(int32(t.Ordinal))
 		rows.next().text(t.RequestID)
-		rows.next().int2(claim)
+		rows.next().int2(int16(claim))
 		rows.next().text(t.Operation)
 		rows.next().time(t.At)
 		rows.next().text(t.Actor)
@@ -311,16 +311,4 @@ func summary(changes []store.Change) (versions, kinds int32, customer uuid.UUID)
 		}
 	}
 	return versions, kinds, customer
-}
-
-func claimForm(t *store.Transaction) (int16, error) {
-	switch t.Claim {
-	case store.ClaimKey{}:
-		return claimNone, nil
-	case store.Request(t.RequestID, -1):
-		return claimSingle, nil
-	case store.Request(t.RequestID, t.Ordinal):
-		return claimOrdinal, nil
-	}
-	return 0, fmt.Errorf("%w: claim %q is not that of request %q and ordinal %d", errRefused, t.Claim.Key, t.RequestID, t.Ordinal)
 }

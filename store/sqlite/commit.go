@@ -254,7 +254,7 @@ const ordinalBits = 20
 func seqOf(position, ordinal int64) int64 { return position<<ordinalBits | ordinal }
 
 func (c conn) writeTransaction(ctx context.Context, t *store.Transaction, position int64) error {
-	claim, err := claimForm(t)
+	claim, err := t.ClaimForm()
 	if err != nil {
 		return fmt.Errorf("transaction %s: %w", t.ID, err)
 	}
@@ -307,23 +307,4 @@ func (c conn) writeTransaction(ctx context.Context, t *store.Transaction, positi
 		return fmt.Errorf("transaction %s: %w", t.ID, err)
 	}
 	return nil
-}
-
-// How a transaction's claim follows from its request id and ordinal.
-const (
-	claimNone = iota
-	claimSingle
-	claimOrdinal
-)
-
-func claimForm(t *store.Transaction) (int, error) {
-	switch t.Claim {
-	case store.ClaimKey{}:
-		return claimNone, nil
-	case store.Request(t.RequestID, -1):
-		return claimSingle, nil
-	case store.Request(t.RequestID, t.Ordinal):
-		return claimOrdinal, nil
-	}
-	return 0, fmt.Errorf("claim %q is not that of request %q and ordinal %d", t.Claim.Key, t.RequestID, t.Ordinal)
 }

@@ -32,12 +32,7 @@ func (r *row) change() store.Change {
 
 func (r *row) transactionHead() store.Transaction {
 	t := store.Transaction{ID: r.id(), Ordinal: int(r.int()), RequestID: r.text()}
-	switch r.int() {
-	case claimSingle:
-		t.Claim = store.Request(t.RequestID, -1)
-	case claimOrdinal:
-		t.Claim = store.Request(t.RequestID, t.Ordinal)
-	}
+	t.Claim = store.ClaimForm(r.int()).Claim(t.RequestID, t.Ordinal)
 	t.Operation, t.At, t.Actor, t.Comment = r.text(), r.time(), r.text(), r.text()
 	return t
 }

@@ -315,12 +315,7 @@ func (s *Store) Forget(ctx context.Context, before casm.Time, limit int) (passed
 		func(row *row) error {
 			o := old{position: row.int()}
 			request, ordinal := row.text(), int(row.int())
-			switch row.int() {
-			case claimSingle:
-				o.claim = store.Request(request, -1)
-			case claimOrdinal:
-				o.claim = store.Request(request, ordinal)
-			}
+			o.claim = store.ClaimForm(row.int()).Claim(request, ordinal)
 			if row.time() >= before {
 				limit = 0 // what follows is younger, or hardly older
 			}
