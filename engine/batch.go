@@ -110,9 +110,11 @@ type batch struct {
 	layer  *command.Layer
 	write  writeSet
 	done   map[store.ClaimKey]*made // requests that took effect in this batch
-	now    casm.Time
-	dry    bool // nothing is written
-	reach  int  // how many entities below others the commands may still touch; 0: any number
+	// planned are transactions of the store that made plans.
+	planned map[uuid.UUID]store.Transaction
+	now     casm.Time
+	dry     bool // nothing is written
+	reach   int  // how many entities below others the commands may still touch; 0: any number
 }
 
 // made is a transaction of this batch with its answer.
@@ -128,7 +130,7 @@ func (e *Engine) newBatch(ctx context.Context, reader store.Reader, loaded *stor
 	}
 	b := &batch{
 		e: e, ctx: ctx, reader: reader, loaded: loaded, config: config,
-		source: newSource(ctx, reader), done: map[store.ClaimKey]*made{}, now: loaded.Now,
+		source: newSource(ctx, reader), done: map[store.ClaimKey]*made{}, planned: map[uuid.UUID]store.Transaction{}, now: loaded.Now,
 	}
 	b.source.take(needs, loaded)
 	b.layer = command.NewLayer(b.source)
@@ -264,8 +266,12 @@ func (b *batch) applyDue(r *command.Record, due command.DueChange, w *writeSet) 
 	return changes
 }
 
-// plannedBy finds the transaction that made a plan, in the store or in this batch.
+// plannedBy finds the transaction that made a plan, in the store or in this
+// batch: once for all that were planned together.
 func (b *batch) plannedBy(id uuid.UUID) (store.Transaction, error) {
+	if t, ok := b.planned[id]; ok {
+		return t, nil
+	}
 	for i := range b.write.transactions {
 		if b.write.transactions[i].ID == id {
 			return b.write.transactions[i], nil
@@ -275,6 +281,7 @@ func (b *batch) plannedBy(id uuid.UUID) (store.Transaction, error) {
 	if err != nil || t == nil {
 		return store.Transaction{}, err
 	}
+	b.planned[id] = *t
 	return *t, nil
 }
 

@@ -34,6 +34,7 @@ type Engine struct {
 	aside    chan *job // what others hold; nil with one committer
 	far      chan *job // what reaches far; nil with one committer
 	dueQueue chan *job // what the due worker asks for
+	dueLimit int       // how many entities a job of it takes at the most
 	waiting  atomic.Int64
 
 	mu       sync.Mutex

@@ -46,9 +46,11 @@ func (e *Engine) makeLanes(committers int) {
 	}
 	e.dueQueue = make(chan *job, 1)
 	if committers == 1 {
+		e.dueLimit = max(1, e.batchLimit/4) // clients keep most of the committer
 		e.lanes = []*lane{{queue: e.queues[0], due: e.dueQueue, limit: e.batchLimit}}
 		return
 	}
+	e.dueLimit = e.batchLimit
 	// One more than waits at the most: putting aside never blocks.
 	e.aside, e.far = make(chan *job, e.queueLimit+1), make(chan *job, e.queueLimit+1)
 	for _, queue := range e.queues {
@@ -85,8 +87,8 @@ func (e *Engine) commitLoop(ctx context.Context, l *lane) {
 }
 
 // gather waits for a job and takes all that waits beside it, up to the limit. A
-// lone one is taken at once: there is no timer. Due changes go along in jobs of
-// at most a quarter of a batch, one at a time.
+// lone one is taken at once: there is no timer. Due changes go along, a job of
+// dueLimit at the most.
 func (l *lane) gather(ctx context.Context) []*job {
 	if ctx.Err() != nil { // what waits is refused, not taken by chance
 		return nil

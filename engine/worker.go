@@ -18,9 +18,8 @@ const maxDuePause = 500 * time.Millisecond
 // maxDueLook is how many entities are read to find some that nobody holds.
 const maxDueLook = 10_000
 
-// dueLoop records changes that fall due, in order of their time. A job of the
-// worker takes at most a quarter of a batch, and one is under way at a time, so
-// that clients keep most of the committer. Of several processes one works.
+// dueLoop records changes that fall due, in order of their time, one job at a
+// time. Of several processes one works.
 func (e *Engine) dueLoop(ctx context.Context) {
 	turn := store.NewTurn(e.store, "due", e.name)
 	defer func() {
@@ -69,7 +68,7 @@ func (e *Engine) dueKeys(ctx context.Context, turn *store.Turn, held map[uuid.UU
 	if _, mine, err := turn.Ask(ctx); err != nil || !mine {
 		return nil, maxDuePause, err
 	}
-	most := max(1, e.batchLimit/4)
+	most := e.dueLimit
 	look := most
 	if len(held) > 0 {
 		look = max(most, maxDueLook)
