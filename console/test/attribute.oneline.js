@@ -12,7 +12,7 @@ browse('a new attribute is in form, list and history', async (page) => {
   await page.getByText('is saved.').waitFor();
   assert.equal((await call('GET', '/v1/config/account-types/trusted')).body.creditClass, 'HIGH');
   await page.getByRole('tab', { name: 'History' }).click();
-  await page.getByRole('cell', { name: 'Credit Class' }).waitFor();
+  await page.getByRole('rowheader', { name: 'Credit Class' }).waitFor();
   await page.goto(`${url}/configuration/account-types`);
   await page.getByRole('columnheader', { name: 'Credit Class' }).waitFor();
   await page.getByRole('cell', { name: 'HIGH' }).waitFor();

@@ -7,6 +7,7 @@ import { formatDecimal } from '../form/decimal';
 import { useLabel } from '../form/SchemaForm';
 import { catalogueQuery } from '../form/services';
 import { When } from '../parts/When';
+import { Scroll } from '../parts/Scroll';
 import { useTexts } from '../texts';
 import { care } from '../texts/care';
 import { parts } from '../texts/parts';
@@ -15,7 +16,7 @@ import { type Balance, type Collection, collectionOf, type Entity, kinds, type R
 import { useEntitySchema } from './labels';
 import { Balances, PlannedChange } from './operate';
 import { amountOf } from './operate/amounts';
-import { Coded, ReferenceLink, Scroll, StateBadge } from './parts';
+import { Coded, ReferenceLink, StateBadge } from './parts';
 import { Resources } from './Resources';
 
 /** Shown in a place of their own. */

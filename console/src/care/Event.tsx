@@ -1,12 +1,12 @@
-import { Anchor, Table } from '@mantine/core';
+import { Anchor } from '@mantine/core';
 import { Link, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useSchemas } from '../api/schema';
 import { useLabel } from '../form/SchemaForm';
+import { ChangeTable } from '../parts/ChangeTable';
 import { When } from '../parts/When';
 import { useTexts } from '../texts';
 import { care } from '../texts/care';
-import { parts } from '../texts/parts';
 import type { PageSearch } from './address';
 import classes from './care.module.css';
 import type { Collection } from './entities';
@@ -90,44 +90,13 @@ function Changes({
         </div>
       )}
       {changes.length > 0 && (
-        <Table verticalSpacing={2} className={classes.changes} layout="fixed" aria-label={t.changes}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th scope="col">{t.member}</Table.Th>
-              <Table.Th scope="col">{t.before}</Table.Th>
-              <Table.Th scope="col">{t.after}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {changes.map((c) => (
-              <Table.Tr key={c.pointer}>
-                <Table.Th scope="row" title={c.pointer}>
-                  <bdi>{label(c.pointer)}</bdi>
-                </Table.Th>
-                <Table.Td>
-                  <Value value={c.from} />
-                </Table.Td>
-                <Table.Td>
-                  <Value value={c.to} />
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <ChangeTable
+          label={t.changes}
+          rows={changes.map(({ pointer, from, to }) => ({ key: pointer, label: label(pointer), title: pointer, from, to }))}
+        />
       )}
     </div>
   );
-}
-
-const instant = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
-
-function Value({ value }: { value: unknown }) {
-  const t = useTexts(parts);
-  if (value === undefined || value === null) return <span className={classes.dimmed}>—</span>;
-  if (typeof value === 'boolean') return value ? t.yes : t.no;
-  if (typeof value === 'string') return instant.test(value) ? <When at={value} /> : <bdi className={classes.lines}>{value}</bdi>;
-  if (typeof value === 'object') return <code className={classes.lines}>{JSON.stringify(value, null, 1)}</code>;
-  return String(value);
 }
 
 /** "/state/stateReason" as people call it. A custom attribute's key stays as it is. */

@@ -5,12 +5,13 @@ import { asProblem } from '../api/problem';
 import { Loading } from '../parts/Loading';
 import { ProblemAlert } from '../parts/ProblemAlert';
 import { When } from '../parts/When';
+import { Scroll } from '../parts/Scroll';
 import { useTexts } from '../texts';
 import { care } from '../texts/care';
 import classes from './care.module.css';
 import { Section } from './Details';
 import { type Collection, histories, readPath, type TimeLineEntry } from './entities';
-import { Coded, ReferenceLink, Scroll, StateBadge } from './parts';
+import { Coded, ReferenceLink, StateBadge } from './parts';
 
 function historiesQuery(collection: Collection, refId: string, asOf?: string) {
   const flags = Object.fromEntries(histories[collection].map((name) => [name, true]));

@@ -229,7 +229,7 @@ function Typed({ label, value = '', onChange, wrong }: TypedProps) {
     sent.current = value;
   }, [value]);
   const bad = text && wrong?.(text);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only what is typed starts the clock
+  // only what is typed starts the clock
   useEffect(() => {
     if (text === value || bad) return;
     const timer = setTimeout(() => {

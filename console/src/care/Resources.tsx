@@ -5,10 +5,11 @@ import { asProblem } from '../api/problem';
 import { Loading } from '../parts/Loading';
 import { ProblemAlert } from '../parts/ProblemAlert';
 import { When } from '../parts/When';
+import { Scroll } from '../parts/Scroll';
 import { useTexts } from '../texts';
 import { care } from '../texts/care';
 import classes from './care.module.css';
-import { Coded, Scroll } from './parts';
+import { Coded } from './parts';
 
 function resourcesQuery(refId: string, asOf?: string) {
   return queryOptions({

@@ -35,7 +35,7 @@ export function Rows<T extends { refId: string }>({ label, items, open, loading,
   }, []);
   const wanted = open && !loading && sight.to + 200 >= items.length;
   // A page may hold few, even none: the next follows until there are enough.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the callback is of the same list
+  // the callback is of the same list
   useEffect(() => {
     if (wanted) more();
   }, [wanted, items.length]);
@@ -44,7 +44,7 @@ export function Rows<T extends { refId: string }>({ label, items, open, loading,
   const before = Math.min(sight.from, items.length) * height;
   const after = Math.max(0, items.length - sight.to) * height;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+    // what scrolls must be reached by the keyboard
     <section ref={box} className={classes.rows} onScroll={() => look.current()} tabIndex={0} aria-label={label}>
       <table aria-rowcount={open ? -1 : items.length + 1}>
         <thead>{head}</thead>
@@ -64,7 +64,7 @@ export function Rows<T extends { refId: string }>({ label, items, open, loading,
 
 function Gap({ height, columns }: { height: number; columns: number }) {
   return (
-    // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row takes no focus
+    // a row takes no focus
     <tr aria-hidden="true">
       <td colSpan={columns} style={{ height, padding: 0, border: 0 }} />
     </tr>

@@ -30,7 +30,7 @@ export function Tree({ path, asOf }: Props) {
   const [current, setCurrent] = useState(selected);
 
   // What is shown is in sight, wherever it was opened from.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only another entity moves the mark
+  // only another entity moves the mark
   useEffect(() => {
     setCurrent(selected);
     setOpened((now) => new Map([...now, ...path.map((p) => [p.refId, p] as const)]));

@@ -1,13 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, queryClient, type Schemas } from '../api/client';
+import type { Change } from '../parts/changes';
 import { type Collection, collectionOf } from './entities';
-
-/** A member that changed. */
-export interface Change {
-  pointer: string;
-  from?: unknown;
-  to?: unknown;
-}
 
 /** What a business transaction did to one entity. */
 export interface Touched {

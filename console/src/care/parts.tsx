@@ -68,14 +68,3 @@ export function ReferenceLink({ collection, reference }: { collection: Collectio
     </EntityLink>
   );
 }
-
-/** A table that may be wider than the screen: it scrolls within, by the keyboard too. */
-export function Scroll({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for fields
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <div role="group" aria-label={label} tabIndex={0} className={classes.scroll}>
-      {children}
-    </div>
-  );
-}

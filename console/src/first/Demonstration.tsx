@@ -1,11 +1,11 @@
 import { Alert, Anchor, Button, Group, Text } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api } from '../api/client';
 import { asProblem } from '../api/problem';
 import { importDocument } from '../operations/transfer';
 import { ProblemAlert } from '../parts/ProblemAlert';
+import { useNotify } from '../parts/notify';
 import { useTexts } from '../texts';
 import { first } from '../texts/first';
 import classes from './first.module.css';
@@ -13,6 +13,7 @@ import classes from './first.module.css';
 /** Offers the demonstration where nothing is configured. */
 export function Demonstration() {
   const t = useTexts(first);
+  const notify = useNotify();
   const client = useQueryClient();
   const { mutate, isPending, data, error } = useMutation({
     mutationFn: async () => {
@@ -24,7 +25,7 @@ export function Demonstration() {
     },
     onSuccess: (n) => {
       if (n === 'other') return;
-      notifications.show({ message: t.loaded(n), color: 'teal', withCloseButton: false });
+      notify(t.loaded(n));
       return client.invalidateQueries({ queryKey: ['config'] });
     },
   });

@@ -3,7 +3,8 @@ import { useTexts } from '../texts';
 import { operations } from '../texts/operations';
 import { readable } from './about';
 import classes from './operations.module.css';
-import { Scroll } from './Scroll';
+import type { Change } from '../parts/changes';
+import { Scroll } from '../parts/Scroll';
 import type { Difference } from './transfer';
 
 // So many are shown: an import may have ten thousand.
@@ -36,7 +37,7 @@ export function Changes({ changes }: { changes: Difference['changes'] }) {
                   {c.change !== 'deleted' && (
                     <dl className={classes.facts}>
                       {c.differences.map((d) => (
-                        <Member key={d.pointer} difference={d as Member} />
+                        <Member key={d.pointer} difference={d as Change} />
                       ))}
                     </dl>
                   )}
@@ -51,13 +52,7 @@ export function Changes({ changes }: { changes: Difference['changes'] }) {
   );
 }
 
-interface Member {
-  pointer: string;
-  from?: unknown;
-  to?: unknown;
-}
-
-function Member({ difference: { pointer, from, to } }: { difference: Member }) {
+function Member({ difference: { pointer, from, to } }: { difference: Change }) {
   const t = useTexts(operations);
   const text = (value: unknown) => <bdi className={classes.code}>{typeof value === 'string' ? value : readable(value)}</bdi>;
   return (

@@ -7,7 +7,7 @@ import { nameOf } from './about';
 import type { Item } from './feed';
 import { MessageDrawer } from './MessageDrawer';
 import classes from './operations.module.css';
-import { Scroll } from './Scroll';
+import { Scroll } from '../parts/Scroll';
 
 /** Messages, in the order given; each opens as a whole. */
 export function MessageTable({ items, label }: { items: readonly Item[]; label: string }) {

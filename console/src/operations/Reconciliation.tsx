@@ -6,7 +6,7 @@ import { ProblemAlert } from '../parts/ProblemAlert';
 import { useLanguage, useTexts } from '../texts';
 import { operations } from '../texts/operations';
 import classes from './operations.module.css';
-import { Scroll } from './Scroll';
+import { Scroll } from '../parts/Scroll';
 
 /** Compares the warehouse with the journal, when asked to. */
 export function Reconciliation() {

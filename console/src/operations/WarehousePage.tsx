@@ -10,7 +10,7 @@ import { operations } from '../texts/operations';
 import { Bars, Columns, daysUpTo } from './charts';
 import classes from './operations.module.css';
 import { Reconciliation } from './Reconciliation';
-import { Scroll } from './Scroll';
+import { Scroll } from '../parts/Scroll';
 import { amount, type Balance, warehouseMetrics } from './warehouse';
 
 /** What there is and what happened, as the warehouse counts it. */

@@ -106,7 +106,7 @@ export function useLive(filter: Filter) {
   const key = JSON.stringify(filter);
   const latest = useRef(filter);
   latest.current = filter;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: key stands for the filter
+  // key stands for the filter
   useEffect(() => {
     live.start(latest.current);
     return () => live.stop();

@@ -5,7 +5,12 @@ import { useTexts } from '../texts';
 import { parts } from '../texts/parts';
 import { When } from './When';
 
-/** A value as people read it. What users entered stays text, in its own direction. */
+const instant = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+/**
+ * A value as people read it. What users entered stays text, in its own
+ * direction. Without a schema a text that looks like an instant is one.
+ */
 export function Value({ value, schema }: { value: unknown; schema?: Schema }) {
   const t = useTexts(parts);
   if (value === undefined || value === null) return null;
@@ -16,8 +21,8 @@ export function Value({ value, schema }: { value: unknown; schema?: Schema }) {
     return String(value);
   }
   if (typeof value === 'string') {
-    if (schema?.format === 'date-time') return <When at={value} />;
-    return <bdi>{value}</bdi>;
+    if (schema ? schema.format === 'date-time' : instant.test(value)) return <When at={value} />;
+    return <bdi style={{ whiteSpace: 'pre-wrap' }}>{value}</bdi>;
   }
   if (Array.isArray(value) && schema?.items && typeOf(schema.items) !== 'string') return String(value.length);
   return <Code style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{JSON.stringify(value)}</Code>;

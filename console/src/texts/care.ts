@@ -10,7 +10,6 @@ export const care = catalogue({
     search: 'Find a customer and all below',
     searchHow:
       'An id, a number (MSISDN, IMSI …), the beginning of a name or of an external id, a custom attribute’s value, or attribute=value. Enter opens the only hit.',
-    clear: 'Clear',
     recent: 'Recently opened',
     noRecent: 'What you open is listed here until you close this tab.',
     found: (n: number) => (n === 1 ? '1 hit' : `${n} hits`),
@@ -94,7 +93,6 @@ export const care = catalogue({
     more: 'Load more',
     nothingHappened: 'Nothing happened yet.',
     who: 'By',
-    why: 'Comment',
     requestId: 'Request id',
     changes: 'Changes',
     member: 'Member',
@@ -141,7 +139,6 @@ export const care = catalogue({
     search: 'Einen Kunden und alles darunter finden',
     searchHow:
       'Eine Id, eine Nummer (MSISDN, IMSI …), der Beginn eines Namens oder einer externen Id, der Wert eines eigenen Attributs, oder Attribut=Wert. Die Eingabetaste öffnet den einzigen Treffer.',
-    clear: 'Leeren',
     recent: 'Zuletzt geöffnet',
     noRecent: 'Was Sie öffnen, steht hier, bis Sie diesen Tab schließen.',
     found: (n) => (n === 1 ? '1 Treffer' : `${n} Treffer`),
@@ -226,7 +223,6 @@ export const care = catalogue({
     more: 'Mehr laden',
     nothingHappened: 'Noch nichts geschehen.',
     who: 'Von',
-    why: 'Kommentar',
     requestId: 'Request-Id',
     changes: 'Änderungen',
     member: 'Angabe',

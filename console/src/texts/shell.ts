@@ -32,7 +32,6 @@ export const shell = catalogue({
     home: 'First page',
     welcome: 'casm',
     welcomeText: 'Customer, account and subscription management. Choose a perspective above, or go on with one of these.',
-    comes: 'This part of the console is not there yet.',
   },
   de: {
     perspective: 'Perspektive',
@@ -65,6 +64,5 @@ export const shell = catalogue({
     home: 'Startseite',
     welcome: 'casm',
     welcomeText: 'Verwaltung von Kunden, Konten und Verträgen. Wählen Sie oben eine Perspektive, oder hier:',
-    comes: 'Dieser Teil der Konsole ist noch nicht da.',
   },
 });

@@ -1,7 +1,8 @@
-import { Button, type ButtonProps, Modal, Text } from '@mantine/core';
+import { Button, type ButtonProps, Text } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { useState } from 'react';
 import { type Operation, useSchemas } from '../../api/schema';
+import { Dialog } from '../../parts/Dialog';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { OperationForm } from './OperationForm';
@@ -39,7 +40,7 @@ export function OperationDialog({ operation, kind, entity, preset, onClose, onDo
   };
   const name = entity?.customName ?? entity?.externalId ?? entity?.refId;
   return (
-    <Modal
+    <Dialog
       opened={operation !== undefined}
       onClose={close}
       closeOnClickOutside={false}
@@ -48,8 +49,6 @@ export function OperationDialog({ operation, kind, entity, preset, onClose, onDo
       fullScreen={small}
       transitionProps={{ duration: 0 }}
       title={operation && nameOf(operation)}
-      attributes={{ header: { role: 'presentation' } }}
-      closeButtonProps={{ 'aria-label': t.close }}
     >
       {operation && (
         <>
@@ -70,7 +69,7 @@ export function OperationDialog({ operation, kind, entity, preset, onClose, onDo
           />
         </>
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

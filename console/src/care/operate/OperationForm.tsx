@@ -1,11 +1,11 @@
 import { Alert, Button, Text } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useEffect, useRef, useState } from 'react';
 import { api, queryClient } from '../../api/client';
 import type { Operation } from '../../api/schema';
 import { useSubmission } from '../../api/submission';
 import { hasField, SchemaForm } from '../../form/SchemaForm';
 import { ProblemAlert } from '../../parts/ProblemAlert';
+import { useNotify } from '../../parts/notify';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { parts } from '../../texts/parts';
@@ -53,6 +53,7 @@ export interface OperationFormProps {
 /** The form of an operation: asks the server what would change, shows it, and does it when that is wanted. */
 export function OperationForm({ operation, kind, entity, preset = {}, onDirty, onClose, onDone }: OperationFormProps) {
   const t = useTexts(operate);
+  const notify = useNotify();
   const p = useTexts(parts);
   const [base, setBase] = useState(entity);
   const [stood, setStood] = useState(() => prefill(operation, entity));
@@ -79,11 +80,7 @@ export function OperationForm({ operation, kind, entity, preset = {}, onDirty, o
     (given, requestId) => send(operation, given, requestId, false),
     (transaction) => {
       refresh();
-      notifications.show({
-        message: transaction.impactedTotal === 0 ? t.nothingChanged : t.done(transaction.impactedTotal),
-        color: 'green',
-        closeButtonProps: { 'aria-label': t.close },
-      });
+      notify(transaction.impactedTotal === 0 ? t.nothingChanged : t.done(transaction.impactedTotal));
       onDone?.(transaction);
       onClose();
     },
