@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -128,6 +129,10 @@ func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger, more f
 			}
 		})
 	}
+	// What the process does and where its memory went, in the form of go tool pprof.
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	more(handle)
 	handle("GET /status", func(*http.Request, local) (any, error) { return status(), nil })
 	handle("GET /keys", func(r *http.Request, a local) (any, error) {
