@@ -1,9 +1,9 @@
 package bench
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,26 +17,36 @@ import (
 )
 
 // bareVariable tells the test binary to be a bare server instead.
-const bareVariable = "CASM_BENCH_BARE"
+// The variables by which this binary is told to be a bare server.
+const (
+	bareAnswer = "CASM_BENCH_BARE_ANSWER"
+	bareListen = "CASM_BENCH_BARE_LISTEN"
+)
 
 func TestMain(m *testing.M) {
-	if answer := os.Getenv(bareVariable); answer != "" {
-		if err := serveBare([]byte(answer)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	if os.Getenv(bareListen) != "" {
+		err := errors.New("it is not said what to serve")
+		if answer := os.Getenv(bareAnswer); answer != "" {
+			err = serveBare([]byte(answer))
+		} else if database := os.Getenv(bareDatabase); database != "" {
+			err = serveLoop(database)
 		}
-		return
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		testkit.CleanUp()
-		os.Exit(code)
-	}))
+	code := m.Run()
+	testkit.CleanUp()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // serveBare answers every request with the same bytes, on the address that
 // its first argument names, until it is killed.
 func serveBare(body []byte) error {
-	return http.ListenAndServe(os.Getenv(bareVariable+"_LISTEN"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return http.ListenAndServe(os.Getenv(bareListen), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h["Content-Type"] = []string{"application/json"}
 		h["Etag"] = []string{`"1"`}
@@ -58,7 +68,7 @@ func BenchmarkReads(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	bare := startBare(b, anAnswer(b, app))
+	bare := startBare(b, bareAnswer+"="+anAnswer(b, app))
 	for range b.N {
 		var sums [2]Result
 		for range 3 {
@@ -94,12 +104,13 @@ func anAnswer(b *testing.B, app *testkit.App) string {
 	return string(body)
 }
 
-// startBare starts this binary as a bare server.
-func startBare(b *testing.B, answer string) *url.URL {
+// startBare starts this binary as a bare server, of what a variable says.
+func startBare(b *testing.B, variable string) *url.URL {
 	b.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(b))
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), bareVariable+"="+answer, bareVariable+"_LISTEN="+address)
+	cmd.Env = append(os.Environ(), variable, bareListen+"="+address)
+	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -108,13 +119,9 @@ func startBare(b *testing.B, answer string) *url.URL {
 		_ = cmd.Wait() // it was killed
 	})
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		res, err := http.Get("http://" + address)
+		conn, err := net.Dial("tcp", address)
 		if err == nil {
-			body, err := io.ReadAll(res.Body)
-			_ = res.Body.Close()
-			if err != nil || !bytes.Equal(body, []byte(answer)) {
-				b.Fatalf("the bare server answers %s, %v", body, err)
-			}
+			_ = conn.Close()
 			return &url.URL{Scheme: "http", Host: address}
 		}
 		if time.Since(begun) > 10*time.Second {

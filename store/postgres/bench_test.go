@@ -13,11 +13,10 @@ import (
 	"time"
 
 	"casm"
+	"casm/internal/testkit"
 	"casm/store"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const benchDoc = `{"refId":"%s","version":1,"externalId":"%s","customName":"Ada Lovelace","customerSegment":"b2b",` +
@@ -70,58 +69,6 @@ func createCustomers(ctx context.Context, s store.Store, n int) error {
 	return err
 }
 
-// bare is the least that a create needs: four rows with their keys, looked up
-// and then written in two round trips by pgx as it comes.
-type bare struct{ pool *pgxpool.Pool }
-
-func newBare(b *testing.B) *bare {
-	pg := startServer(b)
-	// Without the settings, a plan made on empty tables reads all of them later.
-	pool, err := pgxpool.New(context.Background(), pg.Database(b, "template1")+"&enable_seqscan=off&enable_bitmapscan=off&plan_cache_mode=force_generic_plan")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(pool.Close)
-	_, err = pool.Exec(context.Background(), `
-		CREATE TABLE idempotency (key text COLLATE "C" PRIMARY KEY, transaction uuid NOT NULL);
-		CREATE TABLE entity (id uuid PRIMARY KEY, external_id text COLLATE "C" NOT NULL UNIQUE, version bigint NOT NULL, doc text NOT NULL);
-		CREATE TABLE history (id uuid, version bigint, transaction uuid NOT NULL, doc text NOT NULL, PRIMARY KEY (id, version));
-		CREATE TABLE outbox (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, transaction uuid NOT NULL, doc text NOT NULL)`)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return &bare{pool}
-}
-
-func (l *bare) create(ctx context.Context, n int) (err error) {
-	keys, externals, docs := make([]string, n), make([]string, n), make([]string, n)
-	ids, transactions := make([]uuid.UUID, n), make([]uuid.UUID, n)
-	for i := range n {
-		keys[i], externals[i] = uuid.NewString(), benchID()
-		ids[i], transactions[i] = uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
-		docs[i] = fmt.Sprintf(benchDoc, ids[i], externals[i], benchNote)
-	}
-	c, err := l.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Release()
-	load := &pgx.Batch{}
-	load.Queue(`BEGIN`)
-	load.Queue(`SELECT transaction FROM idempotency WHERE key = ANY ($1)`, keys)
-	load.Queue(`SELECT id, doc FROM entity WHERE external_id = ANY ($1)`, externals)
-	if err := c.SendBatch(ctx, load).Close(); err != nil {
-		return err
-	}
-	write := &pgx.Batch{}
-	write.Queue(`INSERT INTO idempotency SELECT * FROM unnest($1::text[], $2::uuid[])`, keys, transactions)
-	write.Queue(`INSERT INTO entity SELECT id, external_id, 1, doc FROM unnest($1::uuid[], $2::text[], $3::text[]) u(id, external_id, doc)`, ids, externals, docs)
-	write.Queue(`INSERT INTO history SELECT id, 1, transaction, doc FROM unnest($1::uuid[], $2::uuid[], $3::text[]) u(id, transaction, doc)`, ids, transactions, docs)
-	write.Queue(`INSERT INTO outbox (transaction, doc) SELECT * FROM unnest($1::uuid[], $2::text[])`, transactions, docs)
-	write.Queue(`COMMIT`)
-	return c.SendBatch(ctx, write).Close()
-}
-
 // BenchmarkCreate creates customers with so many gathered in each commit, by
 // one and by two committers; an operation is one customer. bare is the floor.
 func BenchmarkCreate(b *testing.B) {
@@ -160,8 +107,15 @@ func BenchmarkCreate(b *testing.B) {
 				run(b, func(n int) error { return createCustomers(ctx, s, n) })
 			})
 			b.Run(name+"/bare", func(b *testing.B) {
-				l := newBare(b)
-				run(b, func(n int) error { return l.create(ctx, n) })
+				l := testkit.NewBare(b, startServer(b))
+				run(b, func(n int) error {
+					customers := make([]testkit.BareCustomer, n)
+					for i := range customers {
+						id := benchID()
+						customers[i] = testkit.BareCustomer{RequestID: uuid.NewString(), ExternalID: id, Doc: fmt.Sprintf(benchDoc, uuid.NewString(), id, benchNote)}
+					}
+					return l.Commit(ctx, customers)
+				})
 			})
 		}
 	}
