@@ -29,6 +29,7 @@ type job struct {
 	due    []store.Key // entities whose due changes are to be recorded
 
 	queued time.Time
+	names  []named // what the steps name, where several committers share a queue
 	done   chan outcome
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"log/slog"
 	"slices"
 	"sync"
@@ -29,10 +28,9 @@ type Engine struct {
 	exclusive              bool
 
 	lanes    []*lane
-	queues   []chan *job // what clients wait for, by committer
-	seed     maphash.Seed
-	aside    chan *job // what others hold; nil with one committer
-	far      chan *job // what reaches far; nil with one committer
+	queue    *queue    // what clients wait for
+	aside    *queue    // what others hold; nil with one committer
+	far      *queue    // what reaches far; nil with one committer
 	dueQueue chan *job // what the due worker asks for
 	dueLimit int       // how many entities a job of it takes at the most
 	waiting  atomic.Int64
@@ -68,7 +66,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, name: uuid.NewString(), zone: o.Zone, log: o.Logger,
 		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention, exclusive: o.Exclusive,
-		committed: make(chan struct{}), dueWake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
+		committed: make(chan struct{}), dueWake: make(chan struct{}, 1),
 	}
 	if e.zone == nil {
 		e.zone = time.UTC
@@ -170,14 +168,8 @@ func (e *Engine) enqueue(j *job) error {
 		e.metrics.refused.Inc()
 		return ErrOverloaded
 	}
-	select {
-	case e.queueOf(j) <- j:
-		return nil
-	default:
-		e.waiting.Add(-size)
-		e.metrics.refused.Inc()
-		return ErrOverloaded
-	}
+	e.queueOf(j).put(j)
+	return nil
 }
 
 // finish hands an outcome to the one who waits.

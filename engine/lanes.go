@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -12,17 +11,17 @@ import (
 	"casm/store"
 )
 
-// lane is a committer: it takes what waits in its queues and commits it. On a
-// store that commits one after another there is one. On others several have a
-// queue of clients' jobs each, and two more keep them free of what takes long:
-// one commits what others hold, and what falls due; one, one by one, what
+// lane is a committer: it takes what waits in its queue and commits it. On a
+// store that commits one after another there is one. On others several share
+// the queue of what clients ask for, and two more keep them free of what takes
+// long: one commits what others hold, and what falls due; one, one by one, what
 // reaches far.
 type lane struct {
-	queue, due <-chan *job
-	limit      int           // operations in a commit
-	patience   time.Duration // store.Needs.Patience
-	reach      int           // batch.reach
-	left       []*job        // taken out of the queue, for the next commit
+	queue    *queue
+	due      <-chan *job
+	limit    int           // operations in a commit
+	patience time.Duration // store.Needs.Patience
+	reach    int           // batch.reach
 }
 
 const (
@@ -41,20 +40,17 @@ const (
 var errFar = errors.New("engine: the command reaches far")
 
 func (e *Engine) makeLanes(committers int) {
-	for range committers {
-		e.queues = append(e.queues, make(chan *job, e.queueLimit))
-	}
+	e.queue = newQueue(committers, e.batchLimit)
 	e.dueQueue = make(chan *job, 1)
 	if committers == 1 {
 		e.dueLimit = max(1, e.batchLimit/4) // clients keep most of the committer
-		e.lanes = []*lane{{queue: e.queues[0], due: e.dueQueue, limit: e.batchLimit}}
+		e.lanes = []*lane{{queue: e.queue, due: e.dueQueue, limit: e.batchLimit}}
 		return
 	}
 	e.dueLimit = e.batchLimit
-	// One more than waits at the most: putting aside never blocks.
-	e.aside, e.far = make(chan *job, e.queueLimit+1), make(chan *job, e.queueLimit+1)
-	for _, queue := range e.queues {
-		e.lanes = append(e.lanes, &lane{queue: queue, limit: e.batchLimit, patience: patience, reach: maxReach})
+	e.aside, e.far = newQueue(1, e.batchLimit), newQueue(1, e.batchLimit)
+	for range committers {
+		e.lanes = append(e.lanes, &lane{queue: e.queue, limit: e.batchLimit, patience: patience, reach: maxReach})
 	}
 	e.lanes = append(e.lanes,
 		&lane{queue: e.aside, due: e.dueQueue, limit: e.batchLimit, patience: patience, reach: maxReach},
@@ -62,74 +58,30 @@ func (e *Engine) makeLanes(committers int) {
 }
 
 // queueOf returns the queue of a client's job. A batch that is not atomic
-// cannot be put aside half done. Jobs that name the same entity go to the same
-// committer: two of them would wait for each other, each with half of the jobs.
-func (e *Engine) queueOf(j *job) chan<- *job {
-	switch {
-	case len(e.queues) == 1 || len(j.steps) == 0:
-		return e.queues[0]
-	case !j.atomic && len(j.steps) > 1 && slices.ContainsFunc(j.steps, func(s *step) bool { return s.in.ReachesBelow() }):
+// cannot be put aside half done.
+func (e *Engine) queueOf(j *job) *queue {
+	if e.far != nil && !j.atomic && len(j.steps) > 1 && slices.ContainsFunc(j.steps, func(s *step) bool { return s.in.ReachesBelow() }) {
 		return e.far
 	}
-	in := j.steps[0].in
-	var key any = in.RequestID
-	if refs := in.References(); len(refs) > 0 {
-		key = [2]any{refs[0].Kind, refs[0].Ref}
-	}
-	return e.queues[maphash.Comparable(e.seed, key)%uint64(len(e.queues))]
+	return e.queue
 }
 
 // commitLoop takes what waits and commits it, as long as ctx lives.
 func (e *Engine) commitLoop(ctx context.Context, l *lane) {
-	for jobs := l.gather(ctx); jobs != nil; jobs = l.gather(ctx) {
+	for {
+		jobs := l.queue.take(ctx, l.limit, l.due)
+		if jobs == nil {
+			return
+		}
 		e.commit(ctx, l, jobs)
+		l.queue.done(jobs)
 	}
-}
-
-// gather waits for a job and takes all that waits beside it, up to the limit. A
-// lone one is taken at once: there is no timer. Due changes go along, a job of
-// dueLimit at the most.
-func (l *lane) gather(ctx context.Context) []*job {
-	if ctx.Err() != nil { // what waits is refused, not taken by chance
-		return nil
-	}
-	jobs := l.left
-	l.left = nil
-	if len(jobs) == 0 {
-		select {
-		case j := <-l.queue:
-			jobs = append(jobs, j)
-		case j := <-l.due:
-			jobs = append(jobs, j)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	select {
-	case j := <-l.due:
-		jobs = append(jobs, j)
-	default:
-	}
-	size := 0
-	for _, j := range jobs {
-		size += j.size()
-	}
-	for size < l.limit {
-		select {
-		case j := <-l.queue:
-			jobs = append(jobs, j)
-			size += j.size()
-		default:
-			return jobs
-		}
-	}
-	return jobs
 }
 
 // late takes, at the end of a long wait for what others hold, the jobs that have
 // come meanwhile and name nothing but what the commit has locked by now. So a
 // hot entity that several servers change is changed by full batches.
-func (l *lane) late(needs store.Needs, jobs []*job, config *casm.Snapshot) (late []*job) {
+func (l *lane) late(needs store.Needs, jobs []*job, config *casm.Snapshot) []*job {
 	entities, claims, size := map[store.Key]bool{}, map[store.ClaimKey]bool{}, 0
 	for _, k := range needs.Entities {
 		entities[k] = true
@@ -140,23 +92,12 @@ func (l *lane) late(needs store.Needs, jobs []*job, config *casm.Snapshot) (late
 	for _, j := range jobs {
 		size += j.size()
 	}
-	for size < l.limit && len(l.left) < l.limit {
-		select {
-		case j := <-l.queue:
-			n := needsOf([]*job{j}, config)
-			if j.config != nil ||
-				slices.ContainsFunc(n.Entities, func(k store.Key) bool { return !entities[k] }) ||
-				slices.ContainsFunc(n.Claims, func(k store.ClaimKey) bool { return !claims[k] }) {
-				l.left = append(l.left, j)
-				continue
-			}
-			late = append(late, j)
-			size += j.size()
-		default:
-			return late
-		}
-	}
-	return late
+	return l.queue.more(l.limit-size, func(j *job) bool {
+		n := needsOf([]*job{j}, config)
+		return j.config == nil &&
+			!slices.ContainsFunc(n.Entities, func(k store.Key) bool { return !entities[k] }) &&
+			!slices.ContainsFunc(n.Claims, func(k store.ClaimKey) bool { return !claims[k] })
+	})
 }
 
 // addRequests looks up the requests of jobs that joined late, and the clock.
@@ -222,7 +163,7 @@ func (e *Engine) giveWay(ctx context.Context, l *lane, jobs []*job, busy *store.
 
 // putAside puts a job into another lane's queue, unless it has waited for too
 // long.
-func (e *Engine) putAside(j *job, queue chan<- *job) {
+func (e *Engine) putAside(j *job, queue *queue) {
 	if j.due != nil { // the worker names it again
 		j.due = j.due[:0]
 		e.finish(j, outcome{})
@@ -233,20 +174,19 @@ func (e *Engine) putAside(j *job, queue chan<- *job) {
 		return
 	}
 	e.metrics.aside.Inc()
-	queue <- j
+	queue.put(j)
 }
 
 // refuseLeft refuses what is left when the committers have ended.
 func (e *Engine) refuseLeft() {
+	var left []*job
 	for _, l := range e.lanes {
-		for _, j := range l.left {
-			e.finish(j, outcome{err: ErrOverloaded})
-		}
-		l.left = nil
+		left = append(left, l.queue.drain()...)
 	}
-	for _, queue := range append(e.queues, e.aside, e.far, e.dueQueue) {
-		for len(queue) > 0 {
-			e.finish(<-queue, outcome{err: ErrOverloaded})
-		}
+	for len(e.dueQueue) > 0 {
+		left = append(left, <-e.dueQueue)
+	}
+	for _, j := range left {
+		e.finish(j, outcome{err: ErrOverloaded})
 	}
 }
