@@ -36,7 +36,7 @@ func hasControl(s string, multiline bool) bool {
 		if multiline && (r == '\n' || r == '\r' || r == '\t') {
 			return false
 		}
-		return unicode.Is(unicode.Cc, r)
+		return unicode.IsControl(r)
 	})
 }
 

@@ -76,15 +76,14 @@ func (w *writer) entities(ctx context.Context) error {
 			}
 		}
 		for i, e := range sorted {
-			before := w.held.entities[e.RefID].version // 0: it was not loaded
-			if fresh := before == 0 && e.Version == 1; fresh != (group == insertEntities) {
+			if w.fresh(e) != (group == insertEntities) {
 				continue
 			}
 			if rows == nil {
 				n, size := chunk(sorted[i:], func(e *store.Entity) int { return len(e.Doc) + len(e.LookupKey) + 300 })
 				rows = newRecords(w.c.types[entityRows], entityTypes, n, size)
 			}
-			rows.entity(e, before, kindOf)
+			rows.entity(e, w.held.entities[e.RefID].version, kindOf)
 			if len(rows.buf) > chunkBytes {
 				put()
 				if err := w.flush(ctx); err != nil {
@@ -95,6 +94,12 @@ func (w *writer) entities(ctx context.Context) error {
 		put()
 	}
 	return w.flush(ctx)
+}
+
+// fresh reports whether an entity is new: it has its first version, and there
+// was none to load.
+func (w *writer) fresh(e *store.Entity) bool {
+	return e.Version == 1 && w.held.entities[e.RefID].version == 0
 }
 
 // chunk tells how many of the values go into one statement, and how long they are.
@@ -143,19 +148,26 @@ func (r *records) entity(e *store.Entity, before int64, kindOf func(uuid.UUID) i
 }
 
 var (
+	loseAttributes = newStatement(`SELECT casm_lose_attributes($1, $2, $3)`)
+	// A new entity has none yet, and to ask whether it does costs half as much
+	// as to write them.
+	newAttributes = newStatement(`INSERT INTO entity_attribute (kind, hash, ref_id)
+	SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[])`)
 	gainAttributes = newStatement(`INSERT INTO entity_attribute (kind, hash, ref_id)
 	SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::uuid[]) ON CONFLICT DO NOTHING`)
-	loseAttributes = newStatement(`SELECT casm_lose_attributes($1, $2, $3)`)
 )
 
 func (w *writer) attributes(ctx context.Context) error {
-	for _, gained := range []bool{false, true} {
+	for _, s := range []*statement{loseAttributes, newAttributes, gainAttributes} {
 		c, n := newColumns(0, oidInt2, oidInt8, oidUUID), 0
 		for i := range w.set.Entities {
 			e := &w.set.Entities[i]
 			hashes := e.AttributesLost
-			if gained {
+			if s != loseAttributes {
 				hashes = e.AttributesGained
+				if w.fresh(e) != (s == newAttributes) {
+					continue
+				}
 			}
 			for _, hash := range hashes {
 				n++
@@ -164,14 +176,9 @@ func (w *writer) attributes(ctx context.Context) error {
 				c[2].id(e.RefID)
 			}
 		}
-		if n == 0 {
-			continue
+		if n > 0 {
+			w.add(s, c.bind, nil)
 		}
-		s := loseAttributes
-		if gained {
-			s = gainAttributes
-		}
-		w.add(s, c.bind, nil)
 	}
 	return w.flush(ctx)
 }
