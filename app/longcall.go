@@ -53,7 +53,7 @@ func callLong(ctx context.Context, data, actor, path string, query url.Values, e
 	for {
 		text, err := lines.ReadBytes('\n')
 		if err != nil {
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				err = errors.New("it ended before it was done")
 			}
 			return nil, fmt.Errorf("the running server: %w", err)
