@@ -80,6 +80,15 @@ func (l local) RevokeKey(ctx context.Context, code string) error {
 // the server's own user alone, so its word is taken.
 const actorHeader = "Casm-Actor"
 
+// actorOf returns who administers.
+func actorOf(r *http.Request) string {
+	actor := r.Header.Get(actorHeader)
+	if actor == "" || len(actor) > 100 {
+		actor = "local"
+	}
+	return actor
+}
+
 // newKey is auth.NewKey as it goes through the socket.
 type newKey struct {
 	Name        string    `json:"name"`
@@ -110,11 +119,7 @@ func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger, more f
 	mux := http.NewServeMux()
 	handle := func(pattern string, fn func(r *http.Request, a local) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			actor := r.Header.Get(actorHeader)
-			if actor == "" || len(actor) > 100 {
-				actor = "local"
-			}
-			answer, err := fn(r, local{keys, actor, "socket"})
+			answer, err := fn(r, local{keys, actorOf(r), "socket"})
 			code := http.StatusOK
 			if v, ok := errors.AsType[casm.Violations](err); ok {
 				code, answer = http.StatusBadRequest, refusal{Errors: v}
@@ -241,19 +246,27 @@ func Administer(ctx context.Context, where Data, actor string, create bool, log 
 	if _, err := os.Stat(filepath.Join(data, storeFile)); where.Database == "" && !create && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s; name another one with --data", ErrNoData, data)
 	}
+	return directly(ctx, data, func() error {
+		direct, err := open(ctx, where, log)
+		if err != nil {
+			return err
+		}
+		err = fn(local{auth.Keys{Configuration: direct.engine, Logger: log}, actor, "command line"})
+		return errors.Join(err, direct.close(ctx))
+	}, func() error { return fn(newRemote(data, actor)) })
+}
+
+// directly calls direct, which takes the data folder's lock, or where that
+// fails with ErrInUse through, as soon as a server answers on the folder.
+func directly(ctx context.Context, data string, direct, through func() error) error {
 	// A server that starts or stops has the lock but not the socket.
 	for deadline := time.Now().Add(5 * time.Second); ; {
-		direct, err := open(ctx, where, log)
-		if err == nil {
-			err := fn(local{auth.Keys{Configuration: direct.engine, Logger: log}, actor, "command line"})
-			return errors.Join(err, direct.close(ctx))
-		}
+		err := direct()
 		if !errors.Is(err, ErrInUse) {
 			return err
 		}
-		r := newRemote(data, actor)
-		if status := r.call(ctx, http.MethodGet, "/status", nil, &Status{}); status == nil {
-			return fn(r)
+		if _, status := ServerStatus(ctx, data); status == nil {
+			return through()
 		} else if time.Now().After(deadline) {
 			return errors.Join(err, status)
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,9 +63,10 @@ type App struct {
 	socket  *http.Server
 	address net.Addr
 
-	stopping atomic.Bool
-	failed   chan error // why a server ended by itself
-	undo     []func(context.Context) error
+	stopping  atomic.Bool
+	backingUp sync.Mutex // held while a backup is written
+	failed    chan error // why a server ended by itself
+	undo      []func(context.Context) error
 }
 
 // Start starts a server. ctx bounds the start only. After an error nothing of
@@ -269,17 +271,17 @@ func (a *App) serveSocket() error {
 		return err
 	}
 	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
-	handler := adminHandler(keys, a.Status, a.log, a.relayHandlers)
+	mux := http.NewServeMux()
+	mux.Handle("/", adminHandler(keys, a.Status, a.log, a.relayHandlers))
+	mux.HandleFunc("POST /backup", a.serveBackup)
 	if a.dwh != nil {
-		mux := http.NewServeMux()
-		mux.Handle("/", handler)
 		mux.HandleFunc("POST /warehouse/rebuild", a.dwh.serveRebuild)
-		handler = mux
 	}
-	a.socket = a.newServer(handler)
+	a.socket = a.newServer(mux)
 	a.serve("socket", a.socket, l)
 	a.later(func(ctx context.Context) error {
 		err := bounded(ctx, time.Second, func(ctx context.Context) error { return shutdown(ctx, a.socket) })
+		a.backingUp.Lock() // one that was cut has nothing left behind
 		return errors.Join(err, removeSocket(a.settings.Data.Data))
 	})
 	return nil

@@ -48,6 +48,9 @@ func open(ctx context.Context, data Data, log *slog.Logger) (*core, error) {
 // locked. When it fails neither stays open.
 func (c *core) start(ctx context.Context, data Data, o engine.Options) (err error) {
 	if data.Database == "" {
+		if err := checkRestored(data.Data); err != nil {
+			return err
+		}
 		c.store, err = sqlite.Open(ctx, filepath.Join(data.Data, storeFile), sqlite.Options{})
 		o.Exclusive = true // the folder is locked
 	} else {

@@ -1,14 +1,11 @@
 package app
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -194,78 +191,23 @@ func (w *WarehouseData) rebuild(ctx context.Context, feed warehouse.Feed, f Feed
 	return errors.Join(err, open.Close())
 }
 
-// rebuildLine is a line of the answer to a rebuild through the socket.
-type rebuildLine struct {
-	Done     int64  `json:"done,omitzero"`
-	Total    int64  `json:"total,omitzero"`
-	Messages int64  `json:"messages,omitzero"`
-	Ended    bool   `json:"ended,omitzero"`
-	Error    string `json:"error,omitzero"`
-}
-
 // rebuildThrough asks the server that works on the data folder to rebuild its
-// warehouse. The server gives up when ctx ends.
-func rebuildThrough(ctx context.Context, data string, progress func(done, total, messages int64)) (err error) {
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, data) },
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://casm/warehouse/rebuild", nil)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("reach the running server: %w", err)
-	}
-	defer func() { err = errors.Join(err, res.Body.Close()) }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the running server answered %s", res.Status)
-	}
-	lines := bufio.NewScanner(res.Body)
-	for lines.Scan() {
-		var line rebuildLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return fmt.Errorf("the running server: %w", err)
-		}
-		switch {
-		case line.Error != "":
-			return fmt.Errorf("the running server: %s", line.Error)
-		case line.Ended:
-			return nil
-		}
-		progress(line.Done, line.Total, line.Messages)
-	}
-	return errors.Join(errors.New("the running server broke off"), lines.Err())
+// warehouse.
+func rebuildThrough(ctx context.Context, data string, progress func(done, total, messages int64)) error {
+	_, err := callLong(ctx, data, Actor(), "/warehouse/rebuild", nil, func(l longLine) { progress(l.Done, l.Total, l.Messages) })
+	return err
 }
-
-// rebuildEvery is how often a rebuild through the socket tells how far it is.
-const rebuildEvery = 100 * time.Millisecond
 
 // serveRebuild rebuilds the warehouse for the other end of the socket, and
 // gives it up when that goes away.
 func (d *dwh) serveRebuild(w http.ResponseWriter, r *http.Request) {
-	out, encode := http.NewResponseController(w), json.NewEncoder(w)
-	said := time.Time{}
-	say := func(line rebuildLine) {
-		if !line.Ended && time.Since(said) < rebuildEvery {
-			return
+	serveLong(w, r, func(ctx context.Context, say func(longLine)) (any, error) {
+		open, err := d.get()
+		if err != nil {
+			return nil, err
 		}
-		said = time.Now()
-		// What cannot be said is known by the end of the request's context.
-		_ = out.SetWriteDeadline(said.Add(writeTimeout))
-		_ = encode.Encode(line)
-		_ = out.Flush()
-	}
-	open, err := d.get()
-	if err == nil {
-		err = open.Rebuild(r.Context(), func(p warehouse.RebuildProgress) {
-			say(rebuildLine{Done: p.Done, Total: p.Total, Messages: p.Messages})
+		return nil, open.Rebuild(ctx, func(p warehouse.RebuildProgress) {
+			say(longLine{Done: p.Done, Total: p.Total, Messages: p.Messages})
 		})
-	}
-	last := rebuildLine{Ended: true}
-	if err != nil {
-		last.Error = err.Error()
-	}
-	say(last)
+	})
 }

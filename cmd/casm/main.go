@@ -24,6 +24,8 @@ type commandLine struct {
 	Key           key           `cmd:"" help:"Make, list and revoke API keys, of a running server or on its data folder."`
 	Configuration configuration `cmd:"" name:"config" help:"Export, compare and import the configuration as code."`
 	Warehouse     warehouse     `cmd:"" help:"Work on the data warehouse: follow, rebuild, query, export."`
+	Backup        backup        `cmd:"" help:"Copy the embedded data, while a server runs on it or not."`
+	Restore       restore       `cmd:"" help:"Make the embedded data of a backup."`
 	Migrate       migrate       `cmd:"" help:"Bring the schema of a PostgreSQL database to this release's, also while servers run on it."`
 	Relay         relay         `cmd:"" help:"Look after the relay that publishes to the stream: status, pause, resume, adopt."`
 	Load          load          `cmd:"" help:"Measure a server under load."`

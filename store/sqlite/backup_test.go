@@ -23,6 +23,9 @@ func openAt(t *testing.T, path string) *sqlite.Store {
 	return s
 }
 
+// ignore is the progress of a backup at which nobody looks.
+func ignore(_, _ int64) {}
+
 func headOf(t *testing.T, s store.Store) (head store.Head) {
 	t.Helper()
 	err := s.View(context.Background(), func(r store.Reader) (err error) {
@@ -60,15 +63,29 @@ func TestBackupWhileWriting(t *testing.T) {
 	})
 	before := headOf(t, s)
 	copied := filepath.Join(dir, "copy.db")
-	err := s.Backup(ctx, copied)
+	var told []int64
+	err := s.Backup(ctx, copied, func(done, total int64) { told = append(told, done, total) })
 	close(stop)
 	writers.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}
 
+	file, err := sqlite.Inspect(ctx, copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(copied + "?*"); left != nil {
+		t.Errorf("beside the copy are %v", left)
+	}
+	if n := len(told); n == 0 || told[n-1] == 0 || told[n-2] != told[n-1] {
+		t.Errorf("its progress was %v", told)
+	}
 	c := openAt(t, copied)
 	head := headOf(t, c)
+	if file.Head != head || file.Sums[casm.KindCustomer].Versions != head.Position {
+		t.Errorf("inspected it holds %+v, it ends at %+v", file, head)
+	}
 	if head.Position < before.Position || head.Position > headOf(t, s).Position || head.Position%10 != 0 {
 		t.Errorf("the copy ends at %d, the store was at %d and wrote tens", head.Position, before.Position)
 	}
@@ -95,7 +112,7 @@ func TestBackupWhileWriting(t *testing.T) {
 	if err := createCustomers(ctx, c, 1_000_000, 1); err != nil {
 		t.Errorf("the copy takes no writes: %v", err)
 	}
-	if err := s.Backup(ctx, copied); !errors.Is(err, os.ErrExist) {
+	if err := s.Backup(ctx, copied, ignore); !errors.Is(err, os.ErrExist) {
 		t.Errorf("backup over a file: %v", err)
 	}
 }
@@ -106,10 +123,44 @@ func TestBackupCancelled(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, filepath.Join(dir, "casm.db"))
 	path := filepath.Join(dir, "copy.db")
-	if err := s.Backup(ctx, path); !errors.Is(err, context.Canceled) {
+	if err := s.Backup(ctx, path, ignore); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("left a file: %v", err)
+	}
+}
+
+// TestBackupFile copies a store that nobody has open and that was not closed
+// in order, as after a crash: its log is part of it.
+func TestBackupFile(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	path := filepath.Join(dir, "casm.db")
+	s := openAt(t, path)
+	if err := createCustomers(ctx, s, 0, 10); err != nil {
+		t.Fatal(err)
+	}
+	crashed := filepath.Join(dir, "crashed.db")
+	for _, end := range []string{"", "-wal"} {
+		b, err := os.ReadFile(path + end)
+		if err == nil {
+			err = os.WriteFile(crashed+end, b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := filepath.Join(dir, "copy.db")
+	if err := sqlite.BackupFile(ctx, crashed, copied, ignore); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := sqlite.Check(ctx, copied); err != nil || f.Head.Position != 10 || f.Sums[casm.KindCustomer].Entities != 10 {
+		t.Errorf("the copy holds %+v: %v", f, err)
+	}
+	if err := sqlite.BackupFile(ctx, filepath.Join(dir, "none.db"), filepath.Join(dir, "other.db"), ignore); err == nil {
+		t.Error("copied what is not there")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "none.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("made what was to be copied: %v", err)
 	}
 }

@@ -45,9 +45,38 @@ func decodeSums(b []byte) (s sums, err error) {
 
 const selectSums = `SELECT sums FROM log_head`
 
+// sumsSchema is the schema from which log_head has sums.
+const sumsSchema = 2
+
+// keptSums gives the sums that are kept, encoded; nil when there are none yet.
+func (c conn) keptSums(ctx context.Context) (b []byte, err error) {
+	err = c.query(ctx, selectSums, func(*args) {}, func(row *row) error { b = row.bytes(); return nil })
+	return b, err
+}
+
+// journalSums counts the whole journal.
+func (c conn) journalSums(ctx context.Context) (s sums, err error) {
+	err = c.query(ctx, versionsAfter, func(a *args) { a.int(-1) }, func(row *row) error {
+		return row.version(func(kind casm.Kind, id uuid.UUID, version int64) { s[kind].Add(kind, id, version) })
+	})
+	return s, err
+}
+
+// byKind gives the sums of each kind that has any.
+func (s *sums) byKind() map[casm.Kind]casm.Sum {
+	found := map[casm.Kind]casm.Sum{}
+	for _, k := range casm.Kinds {
+		if s[k].Versions != 0 {
+			found[k] = s[k]
+		}
+	}
+	return found
+}
+
 // addSums gives the sums with the changes of transactions in them.
-func (c conn) addSums(ctx context.Context, transactions []store.Transaction) (b []byte, err error) {
-	if err := c.query(ctx, selectSums, func(*args) {}, func(row *row) error { b = row.bytes(); return nil }); err != nil {
+func (c conn) addSums(ctx context.Context, transactions []store.Transaction) ([]byte, error) {
+	b, err := c.keptSums(ctx)
+	if err != nil {
 		return nil, err
 	}
 	s, err := decodeSums(b)
@@ -69,18 +98,14 @@ const versionsAfter = `SELECT j.kind, j.ref_id, j.version FROM journal j WHERE j
 
 // countSums counts the journal of a database that has no sums yet.
 func (c conn) countSums(ctx context.Context) error {
-	var b []byte
-	if err := c.query(ctx, selectSums, func(*args) {}, func(row *row) error { b = row.bytes(); return nil }); err != nil || b != nil {
+	if b, err := c.keptSums(ctx); err != nil || b != nil {
 		return err
 	}
 	if err := c.exec("BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
 	defer c.rollback() //nolint:errcheck // the error that counts is returned
-	var s sums
-	err := c.query(ctx, versionsAfter, func(a *args) { a.int(-1) }, func(row *row) error {
-		return row.version(func(kind casm.Kind, id uuid.UUID, version int64) { s[kind].Add(kind, id, version) })
-	})
+	s, err := c.journalSums(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,11 +143,5 @@ func (r *reader) Checksum(ctx context.Context, upTo casm.Position) (map[casm.Kin
 			return nil, err
 		}
 	}
-	found := map[casm.Kind]casm.Sum{}
-	for _, k := range casm.Kinds {
-		if s[k].Versions != 0 {
-			found[k] = s[k]
-		}
-	}
-	return found, nil
+	return s.byKind(), nil
 }

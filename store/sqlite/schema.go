@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -19,23 +20,13 @@ var schemaFiles embed.FS
 // migrate brings the schema to this release's: one transaction for each file
 // in schema/ that the database has not seen, counted in its user_version.
 func migrate(ctx context.Context, c conn) error {
-	steps, err := fs.Glob(schemaFiles, "schema/*.sql") // in the order of their names
+	steps, err := schemaSteps()
 	if err != nil {
 		return err
 	}
-	app, err := c.pragma("application_id")
+	version, err := c.known()
 	if err != nil {
 		return err
-	}
-	version, err := c.pragma("user_version")
-	if err != nil {
-		return err
-	}
-	switch {
-	case app != applicationID && (app != 0 || version != 0):
-		return fmt.Errorf("the file is another application's database")
-	case version > int64(len(steps)):
-		return fmt.Errorf("the file has schema %d, written by a newer release; this one knows up to %d", version, len(steps))
 	}
 	for i := int(version); i < len(steps); i++ {
 		if err := ctx.Err(); err != nil {
@@ -55,6 +46,35 @@ func migrate(ctx context.Context, c conn) error {
 		}
 	}
 	return nil
+}
+
+// schemaSteps gives the files in schema/ in the order of their names.
+func schemaSteps() ([]string, error) { return fs.Glob(schemaFiles, "schema/*.sql") }
+
+// ErrNewer is the error of a file whose schema a newer release has written.
+var ErrNewer = errors.New("written by a newer release")
+
+// known gives the number of the file's schema, 0 when it has none yet; an error
+// when it is none that this release can work on.
+func (c conn) known() (version int64, err error) {
+	steps, err := schemaSteps()
+	if err != nil {
+		return 0, err
+	}
+	app, err := c.pragma("application_id")
+	if err != nil {
+		return 0, err
+	}
+	if version, err = c.pragma("user_version"); err != nil {
+		return 0, err
+	}
+	switch {
+	case app != applicationID && (app != 0 || version != 0):
+		return 0, errors.New("the file is another application's database")
+	case version > int64(len(steps)):
+		return 0, fmt.Errorf("the file has schema %d, %w; this one knows up to %d", version, ErrNewer, len(steps))
+	}
+	return version, nil
 }
 
 // script runs statements that give no rows of interest, once each. The last

@@ -36,6 +36,7 @@ type Store struct {
 	// conn without a Conn, the right to open one.
 	writer  chan conn // one
 	readers chan conn
+	backups chan conn // one, which is never kept open
 
 	closing sync.Once
 	closed  chan struct{}
@@ -67,10 +68,12 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		path:    path,
 		now:     opts.Now,
 		writer:  make(chan conn, 1),
+		backups: make(chan conn, 1),
 		readers: make(chan conn, opts.Readers),
 		closed:  make(chan struct{}),
 	}
 	s.writer <- w
+	s.backups <- conn{}
 	for range opts.Readers {
 		s.readers <- conn{}
 	}
@@ -82,6 +85,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 func (s *Store) Close() (err error) {
 	s.closing.Do(func() {
 		close(s.closed)
+		<-s.backups
 		for range cap(s.readers) {
 			if c := <-s.readers; c.Conn != nil {
 				err = errors.Join(err, c.Close())
