@@ -127,7 +127,7 @@ func (f *fold) dropAttributes(ctx context.Context, tx sqldb.Tx) (add [][]sqldb.V
 		if top == nil {
 			continue
 		}
-		kind, id := sqldb.Str(e.table.kind.String()), idValue(e.entity.Base().RefID)
+		kind, id := sqldb.Str(e.table.kind.String()), sqldb.UUID(e.entity.Base().RefID)
 		if e.row[e.table.attributes].Text() == e.attributes {
 			continue
 		}

@@ -3,10 +3,10 @@ package sqldb
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // pgTx implements Tx and Reader. Statements of Many that give no rows wait for
@@ -14,17 +14,18 @@ import (
 // there and back for each would cost more than the statement.
 type pgTx struct {
 	tx      pgx.Tx
-	waiting pgx.Batch
+	waiting *pgconn.Batch // nil: none wait
+	buf     []byte        // the arguments of one statement
 }
 
 // flush runs the statements that wait.
 func (t *pgTx) flush(ctx context.Context) error {
-	if t.waiting.Len() == 0 {
+	if t.waiting == nil {
 		return nil
 	}
 	batch := t.waiting
-	t.waiting = pgx.Batch{}
-	return t.tx.SendBatch(ctx, &batch).Close()
+	t.waiting = nil
+	return t.tx.Conn().PgConn().ExecBatch(ctx, batch).Close()
 }
 
 // Query implements Reader.
@@ -59,112 +60,66 @@ func (t *pgTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	if !copies(table) {
+		return t.Many(ctx, table.Insert(), table.Columns, rows, nil)
+	}
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
-	_, err := t.tx.Conn().PgConn().CopyFrom(ctx, &copyText{rows: rows}, "COPY "+table.Name+" ("+table.Names("")+") FROM STDIN")
+	from := newPgCopy(table.Columns, rows)
+	_, err := t.tx.Conn().PgConn().CopyFrom(ctx, from, "COPY "+table.Name+" ("+table.Names("")+") FROM STDIN BINARY")
+	if from.err != nil {
+		return from.err // what the server says of it is that it was given up
+	}
 	return err
 }
 
-// copyText reads rows in the text form of COPY, made as they are read: the
-// server works on the first of them while the others are written.
-type copyText struct {
-	rows [][]Value
-	row  []byte // of which the first read bytes are read
-	read int
-}
-
-// Read implements io.Reader.
-func (c *copyText) Read(b []byte) (n int, err error) {
-	for n < len(b) {
-		if c.read == len(c.row) {
-			if len(c.rows) == 0 {
-				break
-			}
-			c.row, c.read = appendRow(c.row[:0], c.rows[0]), 0
-			c.rows = c.rows[1:]
-		}
-		k := copy(b[n:], c.row[c.read:])
-		n, c.read = n+k, c.read+k
-	}
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func appendRow(b []byte, row []Value) []byte {
-	for i, v := range row {
-		if i > 0 {
-			b = append(b, '\t')
-		}
-		b = appendCopy(b, v)
-	}
-	return append(b, '\n')
-}
-
-// appendCopy appends a value in the text form of COPY.
-func appendCopy(b []byte, v Value) []byte {
-	if v.IsNull() {
-		return append(b, `\N`...)
-	}
-	if v.kind != kindText || !strings.ContainsAny(v.s, "\\\t\n\r") {
-		return v.AppendText(b)
-	}
-	for _, c := range []byte(v.s) {
-		switch c {
-		case '\\':
-			b = append(b, `\\`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\r':
-			b = append(b, `\r`...)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
-
-// Many implements Reader: the statement runs once for all rows.
+// Many implements Reader: the statement runs once for all rows, which are its
+// arguments, an array for each column.
 func (t *pgTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	args := make([]any, 0, len(columns)+1)
+	sql = strings.Replace(sql, "{rows}", pgRows(columns), 1)
+	conn := t.tx.Conn()
 	if each != nil {
 		if err := t.flush(ctx); err != nil {
 			return err
 		}
-		args = append(args, pgx.QueryResultFormats{pgx.TextFormatCode})
 	}
-	for i := range columns {
-		texts := make([]*string, len(rows))
-		values := make([]string, len(rows)) // one allocation for all
-		for n, row := range rows {
-			if !row[i].IsNull() {
-				values[n] = row[i].Text()
-				texts[n] = &values[n]
-			}
-		}
-		args = append(args, texts)
-	}
-	sql = strings.Replace(sql, "{rows}", pgRows(columns), 1)
-	if each == nil {
-		t.waiting.Queue(sql, args...)
-		return nil
-	}
-	found, err := t.tx.Query(ctx, sql, args...)
+	statement, err := conn.Prepare(ctx, sql, sql) // the first time
 	if err != nil {
 		return err
 	}
+	args, formats := make([][]byte, len(columns)), make([]int16, len(columns))
+	buf := t.buf[:0]
+	ends := make([]int, len(columns))
+	for i, c := range columns {
+		formats[i] = pgx.BinaryFormatCode
+		if buf, err = appendArray(buf, c, i, rows); err != nil {
+			return err
+		}
+		ends[i] = len(buf)
+	}
+	t.buf = buf
+	begin := 0
+	for i, end := range ends {
+		args[i] = buf[begin:end]
+		begin = end
+	}
+	if each == nil {
+		if t.waiting == nil {
+			t.waiting = &pgconn.Batch{}
+		}
+		t.waiting.ExecStatement(statement, args, formats, nil)
+		return nil
+	}
+	found := pgx.RowsFromResultReader(conn.TypeMap(), conn.PgConn().ExecStatement(ctx, statement, args, formats, nil))
 	defer found.Close()
 	return readRows(found, each)
 }
 
-// pgRows is a FROM item of arrays of texts, a column each.
+// pgRows is a FROM item of arrays, a column each.
 func pgRows(columns []Column) string {
 	var of, from, as strings.Builder
 	for i, c := range columns {
@@ -174,7 +129,7 @@ func pgRows(columns []Column) string {
 			as.WriteString(", ")
 		}
 		fmt.Fprintf(&of, "u.c%d::%s AS %s", i, pgTypes[c.Type], c.Name)
-		fmt.Fprintf(&from, "$%d::text[]", i+1)
+		fmt.Fprintf(&from, "$%d::%s[]", i+1, pgElements[c.Type].name)
 		fmt.Fprintf(&as, "c%d", i)
 	}
 	return "(SELECT " + of.String() + " FROM unnest(" + from.String() + ") AS u(" + as.String() + ")) AS v"

@@ -12,12 +12,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"casm"
+
+	"github.com/google/uuid"
 )
 
 // Type is a column's type.
 type Type uint8
 
-// The types of columns. Values of all but Integer and Boolean are texts in a
+// The types of columns. Values of all but Integer and Boolean have a text in a
 // canonical form, so that both databases give back exactly what was written.
 const (
 	Text    Type = iota + 1
@@ -213,6 +217,8 @@ const (
 	kindInt
 	kindText
 	kindFloat
+	kindTime // n is a casm.Time
+	kindID   // s has the sixteen bytes
 )
 
 // Value is what a column holds. The zero Value is NULL.
@@ -247,6 +253,22 @@ func Bool(b bool) Value {
 	return Int(0)
 }
 
+// At makes a time, NULL of none.
+func At(t casm.Time) Value {
+	if t == 0 {
+		return Null
+	}
+	return Value{kind: kindTime, n: int64(t)}
+}
+
+// UUID makes an id, NULL of the zero one.
+func UUID(id uuid.UUID) Value {
+	if id == uuid.Nil {
+		return Null
+	}
+	return Value{kind: kindID, s: string(id[:])}
+}
+
 // Float makes a number with a fraction; none is ever written.
 func Float(f float64) Value { return Value{kind: kindFloat, n: int64(math.Float64bits(f))} }
 
@@ -273,19 +295,32 @@ func (v Value) Bool() bool { return v.Int() != 0 }
 
 // Text returns it as text; "" of NULL.
 func (v Value) Text() string {
-	switch v.kind {
-	case kindInt:
-		return strconv.FormatInt(v.n, 10)
-	case kindFloat:
-		return strconv.FormatFloat(math.Float64frombits(uint64(v.n)), 'g', -1, 64)
+	if v.kind == kindText {
+		return v.s
 	}
-	return v.s
+	return string(v.AppendText(make([]byte, 0, 40)))
 }
 
 // AppendText appends Text.
 func (v Value) AppendText(b []byte) []byte {
-	if v.kind == kindInt {
+	switch v.kind {
+	case kindInt:
 		return strconv.AppendInt(b, v.n, 10)
+	case kindFloat:
+		return strconv.AppendFloat(b, math.Float64frombits(uint64(v.n)), 'g', -1, 64)
+	case kindTime:
+		b, _ = casm.Time(v.n).AppendText(b) // it has no error
+		return b
+	case kindID:
+		for i, c := range []byte(v.s) {
+			if i == 4 || i == 6 || i == 8 || i == 10 {
+				b = append(b, '-')
+			}
+			b = append(b, hexDigits[c>>4], hexDigits[c&15])
+		}
+		return b
 	}
-	return append(b, v.Text()...)
+	return append(b, v.s...)
 }
+
+const hexDigits = "0123456789abcdef"

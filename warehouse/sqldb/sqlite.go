@@ -296,7 +296,7 @@ func bind(stmt *sqlite.Stmt, args []Value) {
 		case kindInt:
 			stmt.BindInt64(i+1, v.n)
 		default:
-			stmt.BindText(i+1, v.s)
+			stmt.BindText(i+1, v.Text())
 		}
 	}
 }
