@@ -62,8 +62,8 @@ func flatten(o *casm.Object, prefix string, at func(reflect.Value) reflect.Value
 		case casm.TypeInteger:
 			omitted := f.Omitted
 			add(name, sqldb.Integer, f.Doc, func(v reflect.Value) (sqldb.Value, error) {
-				if omitted && v.Int() == 0 {
-					return sqldb.Null, nil
+				if omitted {
+					return optInt(v.Int()), nil
 				}
 				return sqldb.Int(v.Int()), nil
 			})
@@ -74,7 +74,9 @@ func flatten(o *casm.Object, prefix string, at func(reflect.Value) reflect.Value
 		case casm.TypeID:
 			add(name, sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return sqldb.UUID(*v.Addr().Interface().(*uuid.UUID)), nil })
 		case casm.TypeReference:
-			add(name+"_ref_id", sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return sqldb.UUID(v.Addr().Interface().(*casm.Ref).RefID), nil })
+			add(name+"_ref_id", sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) {
+				return sqldb.UUID(v.Addr().Interface().(*casm.Ref).RefID), nil
+			})
 			add(name+"_external_id", sqldb.Text, f.Doc+" Its external id when this was recorded.", func(v reflect.Value) (sqldb.Value, error) {
 				return sqldb.OptStr(v.Addr().Interface().(*casm.Ref).ExternalID), nil
 			})
@@ -85,6 +87,13 @@ func flatten(o *casm.Object, prefix string, at func(reflect.Value) reflect.Value
 		}
 	}
 	return all
+}
+
+func optInt(n int64) sqldb.Value {
+	if n == 0 {
+		return sqldb.Null
+	}
+	return sqldb.Int(n)
 }
 
 func jsonValue(v reflect.Value) (sqldb.Value, error) {

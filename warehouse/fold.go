@@ -188,9 +188,10 @@ func (f *fold) advance(c *change, have *facts) {
 			test = test || f.know(k).test
 		}
 	}
-	row := append(c.values, sqldb.Bool(test), sqldb.At(c.RecordedAt), sqldb.UUID(c.TransactionID), sqldb.Int(c.Position.Transaction),
-		sqldb.Str(c.Event), sqldb.OptStr(c.unknown), sqldb.Null)
-	row[len(row)-1] = sqldb.Int(c.table.rowHash(row))
+	if is := &c.row[c.table.test]; is.Bool() != test {
+		*is = sqldb.Bool(test)
+		c.row[len(c.row)-1] = sqldb.Int(c.table.rowHash(c.row))
+	}
 
 	before, now := have.dims, dimsOf(c.entity)
 	if c.kind == casm.KindBalance {
@@ -213,7 +214,7 @@ func (f *fold) advance(c *change, have *facts) {
 	if have.row == nil {
 		f.touched = append(f.touched, have)
 	}
-	have.exists, have.version, have.test, have.dims, have.row, have.entity = true, c.version, test, now, row, c.entity
+	have.exists, have.version, have.test, have.dims, have.row, have.entity = true, c.version, test, now, c.row, c.entity
 	have.at = c.Position.Transaction
 }
 
@@ -318,10 +319,7 @@ func (f *fold) date(t casm.Time) string {
 // note records that a message took effect, and its transaction.
 func (f *fold) note(c *change) {
 	f.applied++
-	f.messages = append(f.messages, []sqldb.Value{
-		sqldb.Int(c.Position.Transaction), sqldb.Int(c.Position.Ordinal), sqldb.Str(c.kind.String()), sqldb.UUID(c.refID),
-		sqldb.Int(c.version), sqldb.Str(c.Event), optInt(c.threshold), sqldb.At(c.RecordedAt),
-	})
+	f.messages = append(f.messages, c.note)
 	t := f.transactions[c.Position.Transaction]
 	if t == nil {
 		t = &transaction{row: []sqldb.Value{
@@ -332,13 +330,6 @@ func (f *fold) note(c *change) {
 		f.order = append(f.order, c.Position.Transaction)
 	}
 	t.messages++
-}
-
-func optInt(n int64) sqldb.Value {
-	if n == 0 {
-		return sqldb.Null
-	}
-	return sqldb.Int(n)
 }
 
 // setAside puts a message where it blocks nothing and is shown.
