@@ -74,7 +74,7 @@ func openTables(ctx context.Context, db sqldb.DB, l *layout, zone *time.Location
 		if err := tx.Exec(ctx, "DELETE FROM data_dictionary"); err != nil {
 			return err
 		}
-		if err := tx.Insert(ctx, dictionaryTable, l.dictionary()); err != nil {
+		if err := tx.Many(ctx, dictionaryTable.Insert(), dictionaryTable.Columns, l.dictionary(), nil); err != nil {
 			return err
 		}
 		if found {

@@ -3,9 +3,7 @@ package sqldb
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
-	"slices"
 	"time"
 
 	"casm"
@@ -91,62 +89,4 @@ func appendArray(b []byte, c Column, column int, rows [][]Value) (_ []byte, err 
 		}
 	}
 	return b, nil
-}
-
-// pgCopy reads rows in the binary form of COPY, made as they are read: the
-// server works on the first of them while the others are written.
-type pgCopy struct {
-	columns []Column
-	rows    [][]Value
-	ready   []byte // of which the first read bytes are read
-	read    int
-	ended   bool
-	err     error // a value has no form
-}
-
-func newPgCopy(columns []Column, rows [][]Value) *pgCopy {
-	return &pgCopy{columns: columns, rows: rows, ready: []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")}
-}
-
-// Read implements io.Reader.
-func (c *pgCopy) Read(b []byte) (n int, err error) {
-	for n < len(b) {
-		if c.read == len(c.ready) {
-			if c.ended {
-				break
-			}
-			if c.err = c.next(); c.err != nil {
-				return n, c.err
-			}
-		}
-		k := copy(b[n:], c.ready[c.read:])
-		n, c.read = n+k, c.read+k
-	}
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// next makes a row ready, or the end.
-func (c *pgCopy) next() (err error) {
-	b := c.ready[:0]
-	if c.ended = len(c.rows) == 0; c.ended {
-		b = binary.BigEndian.AppendUint16(b, math.MaxUint16)
-	} else {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(c.columns)))
-		for i, column := range c.columns {
-			if b, err = appendBinary(b, column, c.rows[0][i]); err != nil {
-				return err
-			}
-		}
-		c.rows = c.rows[1:]
-	}
-	c.ready, c.read = b, 0
-	return nil
-}
-
-// copies reports whether rows of a table can go with COPY.
-func copies(t *Table) bool {
-	return !slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Type == Number })
 }

@@ -3,34 +3,106 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// pgTx implements Tx and Reader. Statements of Many that give no rows wait for
-// each other, and go to the server together ahead of whatever comes next: a way
-// there and back for each would cost more than the statement.
+// pgTx implements Tx and Reader. Statements of Many go to the server one behind
+// another, which works on the first while the others are made; it is waited for
+// only where there is something to read: a way there and back for each would
+// cost more than the statement.
 type pgTx struct {
-	tx      pgx.Tx
-	waiting *pgconn.Batch // nil: none wait
-	buf     []byte        // the arguments of one statement
+	tx    pgx.Tx
+	under *pgconn.Pipeline // nil: nothing is under way
+	each  []func([]Value) error
+	buf   []byte // the arguments of one statement
 }
 
-// flush runs the statements that wait.
-func (t *pgTx) flush(ctx context.Context) error {
-	if t.waiting == nil {
+// flush waits for the statements that are under way, and reads what they give.
+func (t *pgTx) flush() error {
+	if t.under == nil {
 		return nil
 	}
-	batch := t.waiting
-	t.waiting = nil
-	return t.tx.Conn().PgConn().ExecBatch(ctx, batch).Close()
+	err := t.under.Sync()
+	for _, each := range t.each {
+		if err != nil {
+			break
+		}
+		var result any
+		if result, err = t.under.GetResults(); err != nil {
+			break
+		}
+		r, ok := result.(*pgconn.ResultReader)
+		if !ok {
+			err = io.ErrUnexpectedEOF // the connection is lost
+			break
+		}
+		rows := pgx.RowsFromResultReader(t.tx.Conn().TypeMap(), r)
+		err = readRows(rows, each)
+		rows.Close()
+	}
+	end := t.under.Close()
+	t.under, t.each = nil, nil
+	if err == nil {
+		err = end
+	}
+	return err
+}
+
+// run runs fn, and whatever it left under way to its end.
+func (t *pgTx) run(fn func(*pgTx) error) error {
+	err := fn(t)
+	if end := t.flush(); err == nil {
+		err = end
+	}
+	return err
+}
+
+// send sends a statement.
+func (t *pgTx) send(ctx context.Context, s *Statement) (err error) {
+	sql := strings.Replace(s.SQL, "{rows}", pgRows(s.Columns), 1)
+	conn := t.tx.Conn()
+	known := conn.PgConn().CustomData()
+	statement, ok := known[sql].(*pgconn.StatementDescription)
+	if !ok {
+		// It is prepared once for a connection, while nothing is under way.
+		if err := t.flush(); err != nil {
+			return err
+		}
+		if statement, err = conn.Prepare(ctx, sql, sql); err != nil {
+			return err
+		}
+		known[sql] = statement
+	}
+	formats := make([]int16, len(s.Columns))
+	ends := make([]int, len(s.Columns))
+	buf := t.buf[:0]
+	for i, c := range s.Columns {
+		formats[i] = pgx.BinaryFormatCode
+		if buf, err = appendArray(buf, c, i, s.Rows); err != nil {
+			return err
+		}
+		ends[i] = len(buf)
+	}
+	t.buf = buf
+	args, begin := make([][]byte, len(s.Columns)), 0
+	for i, end := range ends {
+		args[i], begin = buf[begin:end], end
+	}
+	if t.under == nil {
+		t.under = conn.PgConn().StartPipeline(ctx)
+	}
+	t.under.SendQueryStatement(statement, args, formats, nil)
+	t.each = append(t.each, s.Each)
+	return t.under.Flush()
 }
 
 // Query implements Reader.
 func (t *pgTx) Query(ctx context.Context, sql string, args []Value, each func([]Value) error) error {
-	if err := t.flush(ctx); err != nil {
+	if err := t.flush(); err != nil {
 		return err
 	}
 	all := make([]any, 0, len(args)+1)
@@ -55,68 +127,29 @@ func (t *pgTx) Exec(ctx context.Context, sql string, args ...Value) error {
 	return t.Query(ctx, sql, args, nil)
 }
 
-// Insert implements Tx: with COPY, which costs the server least.
-func (t *pgTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if !copies(table) {
-		return t.Many(ctx, table.Insert(), table.Columns, rows, nil)
-	}
-	if err := t.flush(ctx); err != nil {
-		return err
-	}
-	from := newPgCopy(table.Columns, rows)
-	_, err := t.tx.Conn().PgConn().CopyFrom(ctx, from, "COPY "+table.Name+" ("+table.Names("")+") FROM STDIN BINARY")
-	if from.err != nil {
-		return from.err // what the server says of it is that it was given up
-	}
-	return err
+// Many implements Reader.
+func (t *pgTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
+	return t.All(ctx, []Statement{{sql, columns, rows, each}})
 }
 
-// Many implements Reader: the statement runs once for all rows, which are its
-// arguments, an array for each column.
-func (t *pgTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	sql = strings.Replace(sql, "{rows}", pgRows(columns), 1)
-	conn := t.tx.Conn()
-	if each != nil {
-		if err := t.flush(ctx); err != nil {
+// All implements Reader: each statement runs once for all its rows, which are
+// its arguments, an array for each column.
+func (t *pgTx) All(ctx context.Context, statements []Statement) error {
+	reads := false
+	for i := range statements {
+		s := &statements[i]
+		if len(s.Rows) == 0 {
+			continue
+		}
+		reads = reads || s.Each != nil
+		if err := t.send(ctx, s); err != nil {
 			return err
 		}
 	}
-	statement, err := conn.Prepare(ctx, sql, sql) // the first time
-	if err != nil {
-		return err
-	}
-	args, formats := make([][]byte, len(columns)), make([]int16, len(columns))
-	buf := t.buf[:0]
-	ends := make([]int, len(columns))
-	for i, c := range columns {
-		formats[i] = pgx.BinaryFormatCode
-		if buf, err = appendArray(buf, c, i, rows); err != nil {
-			return err
-		}
-		ends[i] = len(buf)
-	}
-	t.buf = buf
-	begin := 0
-	for i, end := range ends {
-		args[i] = buf[begin:end]
-		begin = end
-	}
-	if each == nil {
-		if t.waiting == nil {
-			t.waiting = &pgconn.Batch{}
-		}
-		t.waiting.ExecStatement(statement, args, formats, nil)
+	if !reads {
 		return nil
 	}
-	found := pgx.RowsFromResultReader(conn.TypeMap(), conn.PgConn().ExecStatement(ctx, statement, args, formats, nil))
-	defer found.Close()
-	return readRows(found, each)
+	return t.flush()
 }
 
 // pgRows is a FROM item of arrays, a column each.

@@ -156,6 +156,17 @@ type Reader interface {
 	// Many runs a statement with {rows}; each may be nil. Rows have a value for
 	// each column.
 	Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error
+	// All is Many of several statements, one after another; those without rows
+	// are left out.
+	All(ctx context.Context, statements []Statement) error
+}
+
+// Statement is a statement with {rows}, as Many runs it.
+type Statement struct {
+	SQL     string
+	Columns []Column
+	Rows    [][]Value
+	Each    func([]Value) error
 }
 
 // Tx reads and writes in one transaction. Nobody else writes meanwhile. What is
@@ -164,8 +175,6 @@ type Reader interface {
 type Tx interface {
 	Reader
 	Exec(ctx context.Context, sql string, args ...Value) error
-	// Insert adds rows to a table.
-	Insert(ctx context.Context, t *Table, rows [][]Value) error
 }
 
 // DB is an open database.

@@ -61,6 +61,10 @@ var rows = [][]sqldb.Value{
 	row("03", sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null),
 }
 
+func insert(t *testing.T, tx sqldb.Tx, rows [][]sqldb.Value) error {
+	return tx.Many(t.Context(), table.Insert(), table.Columns, rows, nil)
+}
+
 func all(t *testing.T, db sqldb.DB, of string) (out [][]string) {
 	t.Helper()
 	err := db.View(t.Context(), func(r sqldb.Reader) error {
@@ -105,11 +109,10 @@ func TestValues(t *testing.T) {
 				}
 			}
 			ways := map[string]func(sqldb.Tx) error{
-				"insert": func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) },
-				"many":   func(tx sqldb.Tx) error { return tx.Many(t.Context(), table.Insert(), table.Columns, rows, nil) },
+				"insert": func(tx sqldb.Tx) error { return insert(t, tx, rows) },
 				"upsert": func(tx sqldb.Tx) error {
 					empty := [][]sqldb.Value{append(row("01"), rows[2][1:]...)}
-					if err := tx.Insert(t.Context(), table, empty); err != nil {
+					if err := insert(t, tx, empty); err != nil {
 						return err
 					}
 					return tx.Many(t.Context(), table.Upsert(), table.Columns, rows, nil)
@@ -119,7 +122,7 @@ func TestValues(t *testing.T) {
 					for _, r := range rows {
 						empty = append(empty, append([]sqldb.Value{r[0]}, rows[2][1:]...))
 					}
-					if err := tx.Insert(t.Context(), table, empty); err != nil {
+					if err := insert(t, tx, empty); err != nil {
 						return err
 					}
 					return tx.Many(t.Context(), table.Update(nil), table.Columns, rows, nil)
@@ -150,7 +153,7 @@ func TestValues(t *testing.T) {
 			if d := cmp.Diff(want, all(t, db, "things")); d != "" {
 				t.Errorf("rolled back (-want +got):\n%s", d)
 			}
-			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) })
+			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, rows) })
 			if err == nil || errors.Is(err, sqldb.ErrUnavailable) {
 				t.Errorf("the error of a key that is there is %v", err)
 			}
@@ -167,7 +170,7 @@ func TestSwitch(t *testing.T) {
 				if err := db.Define(t.Context(), sqldb.Schema{Tables: []*sqldb.Table{table}, Views: []sqldb.View{{Name: "things", Select: "SELECT * FROM thing"}}}); err != nil {
 					t.Fatal(err)
 				}
-				if err := db.Update(t.Context(), func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) }); err != nil {
+				if err := db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, rows) }); err != nil {
 					t.Fatal(err)
 				}
 				if err := db.Close(); err != nil {
