@@ -321,15 +321,20 @@ func (v Value) AppendText(b []byte) []byte {
 		b, _ = casm.Time(v.n).AppendText(b) // it has no error
 		return b
 	case kindID:
-		for i, c := range []byte(v.s) {
-			if i == 4 || i == 6 || i == 8 || i == 10 {
-				b = append(b, '-')
-			}
-			b = append(b, hexDigits[c>>4], hexDigits[c&15])
+		b = append(b, idForm...)
+		text := b[len(b)-len(idForm):]
+		for i, at := range idPlaces {
+			text[at], text[at+1] = hexDigits[v.s[i]>>4], hexDigits[v.s[i]&15]
 		}
 		return b
 	}
 	return append(b, v.s...)
 }
 
-const hexDigits = "0123456789abcdef"
+const (
+	hexDigits = "0123456789abcdef"
+	idForm    = "00000000-0000-0000-0000-000000000000"
+)
+
+// idPlaces are where an id's bytes stand in its text.
+var idPlaces = [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}

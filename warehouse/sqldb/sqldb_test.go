@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"casm"
 	"casm/internal/testkit"
 	"casm/warehouse/sqldb"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -59,6 +61,10 @@ var rows = [][]sqldb.Value{
 	row("02", sqldb.Str(""), sqldb.Int(1<<63-1), sqldb.Bool(false), sqldb.Str("2199-12-31T23:59:59.000000Z"), sqldb.Str("1970-01-01"), sqldb.Str(`[]`),
 		sqldb.Str("123456789012345678901234567890")),
 	row("03", sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null),
+	{
+		sqldb.UUID(uuid.MustParse("01890123-4567-79ab-8def-fedcba987654")), sqldb.UUID(uuid.Max), sqldb.Int(0), sqldb.Bool(true),
+		sqldb.At(casm.MinTime + 1), sqldb.Str("2199-12-31"), sqldb.Str(`"\u00e4 ä"`), sqldb.Int(-1 << 63),
+	},
 }
 
 func insert(t *testing.T, tx sqldb.Tx, rows [][]sqldb.Value) error {
@@ -152,6 +158,13 @@ func TestValues(t *testing.T) {
 			}
 			if d := cmp.Diff(want, all(t, db, "things")); d != "" {
 				t.Errorf("rolled back (-want +got):\n%s", d)
+			}
+			// What cannot be written is at fault itself.
+			nowhere := row("04", rows[2][1:]...)
+			nowhere[1] = sqldb.Str("\x00")
+			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, [][]sqldb.Value{nowhere}) })
+			if name == "PostgreSQL" && err == nil || errors.Is(err, sqldb.ErrUnavailable) {
+				t.Errorf("the error of a text with a zero byte is %v", err)
 			}
 			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, rows) })
 			if err == nil || errors.Is(err, sqldb.ErrUnavailable) {
