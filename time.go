@@ -10,7 +10,7 @@ import (
 type Time int64
 
 const (
-	timeLayout = "2006-01-02T15:04:05.000000Z"
+	timeForm = "0000-00-00T00:00:00.000000Z"
 	// epochMicros is 1970-01-01 in microseconds since the year 1.
 	epochMicros = 62135596800 * 1_000_000
 )
@@ -51,21 +51,43 @@ func (t Time) IsZero() bool { return t == 0 }
 
 // String returns the JSON form without quotes, or "" for none.
 func (t Time) String() string {
-	if t == 0 {
-		return ""
-	}
-	return t.Std().Format(timeLayout)
+	var b [len(timeForm)]byte
+	return string(t.append(b[:0]))
 }
 
 // MarshalText implements encoding.TextMarshaler.
 func (t Time) MarshalText() ([]byte, error) { return t.AppendText(nil) }
 
 // AppendText implements encoding.TextAppender.
-func (t Time) AppendText(b []byte) ([]byte, error) {
+func (t Time) AppendText(b []byte) ([]byte, error) { return t.append(b), nil }
+
+// append is by hand as there are several times in each entity: the standard
+// library reads its layout again for each.
+func (t Time) append(b []byte) []byte {
 	if t == 0 {
-		return b, nil
+		return b
 	}
-	return t.Std().AppendFormat(b, timeLayout), nil
+	at := t.Std()
+	year, month, day := at.Date()
+	hour, minute, second := at.Clock()
+	b = append(b, timeForm...)
+	form := b[len(b)-len(timeForm):]
+	digits(form[:4], year)
+	digits(form[5:7], int(month))
+	digits(form[8:10], day)
+	digits(form[11:13], hour)
+	digits(form[14:16], minute)
+	digits(form[17:19], second)
+	digits(form[20:26], at.Nanosecond()/1000)
+	return b
+}
+
+// digits writes a number, with zeros before it.
+func digits(b []byte, n int) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler with ParseTime's rules.

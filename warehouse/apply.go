@@ -74,7 +74,7 @@ func openTables(ctx context.Context, db sqldb.DB, l *layout, zone *time.Location
 		if err := tx.Exec(ctx, "DELETE FROM data_dictionary"); err != nil {
 			return err
 		}
-		if err := tx.Insert(ctx, dictionaryTable, l.dictionary()); err != nil {
+		if err := tx.Many(ctx, dictionaryTable.Insert(), dictionaryTable.Columns, l.dictionary(), nil); err != nil {
 			return err
 		}
 		if found {
@@ -106,7 +106,7 @@ func readProgress(ctx context.Context, r sqldb.Reader) (p progress, found bool, 
 func (p *progress) write(ctx context.Context, tx sqldb.Tx) error {
 	return tx.Many(ctx, progressTable.Upsert(), progressTable.Columns, [][]sqldb.Value{{
 		sqldb.Int(1), sqldb.Str(p.instance), sqldb.Int(p.epoch), sqldb.Int(p.position.Transaction), sqldb.Int(p.position.Ordinal),
-		sqldb.Int(int64(p.sequence)), sqldb.Int(p.messages), timeValue(p.recordedAt), sqldb.Str(p.zone), sqldb.Int(p.format),
+		sqldb.Int(int64(p.sequence)), sqldb.Int(p.messages), sqldb.At(p.recordedAt), sqldb.Str(p.zone), sqldb.Int(p.format),
 	}}, nil)
 }
 

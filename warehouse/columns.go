@@ -62,21 +62,23 @@ func flatten(o *casm.Object, prefix string, at func(reflect.Value) reflect.Value
 		case casm.TypeInteger:
 			omitted := f.Omitted
 			add(name, sqldb.Integer, f.Doc, func(v reflect.Value) (sqldb.Value, error) {
-				if omitted && v.Int() == 0 {
-					return sqldb.Null, nil
+				if omitted {
+					return optInt(v.Int()), nil
 				}
 				return sqldb.Int(v.Int()), nil
 			})
 		case casm.TypeBoolean:
 			add(name, sqldb.Boolean, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return sqldb.Bool(v.Bool()), nil })
 		case casm.TypeTime:
-			add(name, sqldb.Time, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return timeValue(casm.Time(v.Int())), nil })
+			add(name, sqldb.Time, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return sqldb.At(casm.Time(v.Int())), nil })
 		case casm.TypeID:
-			add(name, sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return idValue(v.Interface().(uuid.UUID)), nil })
+			add(name, sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return sqldb.UUID(*v.Addr().Interface().(*uuid.UUID)), nil })
 		case casm.TypeReference:
-			add(name+"_ref_id", sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) { return idValue(v.Interface().(casm.Ref).RefID), nil })
+			add(name+"_ref_id", sqldb.ID, f.Doc, func(v reflect.Value) (sqldb.Value, error) {
+				return sqldb.UUID(v.Addr().Interface().(*casm.Ref).RefID), nil
+			})
 			add(name+"_external_id", sqldb.Text, f.Doc+" Its external id when this was recorded.", func(v reflect.Value) (sqldb.Value, error) {
-				return sqldb.OptStr(v.Interface().(casm.Ref).ExternalID), nil
+				return sqldb.OptStr(v.Addr().Interface().(*casm.Ref).ExternalID), nil
 			})
 		case casm.TypeObject:
 			all = append(all, flatten(f.Object, name, inner)...)
@@ -87,13 +89,11 @@ func flatten(o *casm.Object, prefix string, at func(reflect.Value) reflect.Value
 	return all
 }
 
-func timeValue(t casm.Time) sqldb.Value { return sqldb.OptStr(t.String()) }
-
-func idValue(id uuid.UUID) sqldb.Value {
-	if id == uuid.Nil {
+func optInt(n int64) sqldb.Value {
+	if n == 0 {
 		return sqldb.Null
 	}
-	return sqldb.Str(id.String())
+	return sqldb.Int(n)
 }
 
 func jsonValue(v reflect.Value) (sqldb.Value, error) {

@@ -84,8 +84,9 @@ func (f *facts) read(row []sqldb.Value) {
 // moved reports whether the present version differs in an indexed column from
 // what stands in the database.
 func (f *facts) moved() bool {
+	var text []byte
 	for n, i := range f.table.indexed {
-		if f.row[i].Text() != f.indexed[n] {
+		if text = f.row[i].AppendText(text[:0]); string(text) != f.indexed[n] {
 			return true
 		}
 	}

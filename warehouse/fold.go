@@ -40,6 +40,9 @@ type fold struct {
 	facts        map[dayKey]*dayEvents
 	usage        map[usageKey]*usageSums
 
+	dated casm.Time // of which day is the date
+	day   string
+
 	applied    int64 // messages that took effect
 	duplicates int64
 }
@@ -111,7 +114,7 @@ func (f *fold) needs(changes []*change, careful bool) map[casm.Kind][][]sqldb.Va
 	need := func(k entityKey) {
 		if !seen[k] {
 			seen[k] = true
-			out[k.kind] = append(out[k.kind], []sqldb.Value{sqldb.Str(k.id.String())})
+			out[k.kind] = append(out[k.kind], []sqldb.Value{sqldb.UUID(k.id)})
 		}
 	}
 	for _, c := range changes {
@@ -185,9 +188,10 @@ func (f *fold) advance(c *change, have *facts) {
 			test = test || f.know(k).test
 		}
 	}
-	row := append(c.values, sqldb.Bool(test), timeValue(c.RecordedAt), idValue(c.TransactionID), sqldb.Int(c.Position.Transaction),
-		sqldb.Str(c.Event), sqldb.OptStr(c.unknown), sqldb.Null)
-	row[len(row)-1] = sqldb.Int(c.table.rowHash(row))
+	if is := &c.row[c.table.test]; is.Bool() != test {
+		*is = sqldb.Bool(test)
+		c.row[len(c.row)-1] = sqldb.Int(c.table.rowHash(c.row))
+	}
 
 	before, now := have.dims, dimsOf(c.entity)
 	if c.kind == casm.KindBalance {
@@ -196,11 +200,11 @@ func (f *fold) advance(c *change, have *facts) {
 		}
 	}
 	if have.exists {
-		ended := timeValue(c.RecordedAt)
+		ended := sqldb.At(c.RecordedAt)
 		if have.row != nil {
 			f.past[c.kind] = append(f.past[c.kind], append(have.row, ended))
 		} else {
-			f.archived[c.kind] = append(f.archived[c.kind], []sqldb.Value{sqldb.Str(c.refID.String()), ended})
+			f.archived[c.kind] = append(f.archived[c.kind], []sqldb.Value{sqldb.UUID(c.refID), ended})
 		}
 		f.count(c.kind, before, have.test, -1)
 	}
@@ -210,7 +214,7 @@ func (f *fold) advance(c *change, have *facts) {
 	if have.row == nil {
 		f.touched = append(f.touched, have)
 	}
-	have.exists, have.version, have.test, have.dims, have.row, have.entity = true, c.version, test, now, row, c.entity
+	have.exists, have.version, have.test, have.dims, have.row, have.entity = true, c.version, test, now, c.row, c.entity
 	have.at = c.Position.Transaction
 }
 
@@ -304,32 +308,28 @@ func (f *fold) used(date string, existed bool, before, now dims, test bool) {
 	}
 }
 
-func (f *fold) date(t casm.Time) string { return t.Std().In(f.zone).Format(time.DateOnly) }
+// date is the day of a time. Those of a transaction come one after another.
+func (f *fold) date(t casm.Time) string {
+	if f.dated != t || f.day == "" {
+		f.dated, f.day = t, t.Std().In(f.zone).Format(time.DateOnly)
+	}
+	return f.day
+}
 
 // note records that a message took effect, and its transaction.
 func (f *fold) note(c *change) {
 	f.applied++
-	f.messages = append(f.messages, []sqldb.Value{
-		sqldb.Int(c.Position.Transaction), sqldb.Int(c.Position.Ordinal), sqldb.Str(c.kind.String()), idValue(c.refID),
-		sqldb.Int(c.version), sqldb.Str(c.Event), optInt(c.threshold), timeValue(c.RecordedAt),
-	})
+	f.messages = append(f.messages, c.note)
 	t := f.transactions[c.Position.Transaction]
 	if t == nil {
 		t = &transaction{row: []sqldb.Value{
-			sqldb.Int(c.Position.Transaction), idValue(c.TransactionID), sqldb.OptStr(c.RequestID), sqldb.OptStr(c.Operation),
-			timeValue(c.Timestamp), sqldb.Str(f.date(c.Timestamp)), sqldb.OptStr(c.Actor), sqldb.OptStr(c.Comment), sqldb.Null,
+			sqldb.Int(c.Position.Transaction), sqldb.UUID(c.TransactionID), sqldb.OptStr(c.RequestID), sqldb.OptStr(c.Operation),
+			sqldb.At(c.Timestamp), sqldb.Str(f.date(c.Timestamp)), sqldb.OptStr(c.Actor), sqldb.OptStr(c.Comment), sqldb.Null,
 		}}
 		f.transactions[c.Position.Transaction] = t
 		f.order = append(f.order, c.Position.Transaction)
 	}
 	t.messages++
-}
-
-func optInt(n int64) sqldb.Value {
-	if n == 0 {
-		return sqldb.Null
-	}
-	return sqldb.Int(n)
 }
 
 // setAside puts a message where it blocks nothing and is shown.
@@ -341,10 +341,10 @@ func (f *fold) setAside(c *change, reason error) {
 		kind = sqldb.Str(clean(c.Code))
 	}
 	if c.refID != uuid.Nil {
-		id = idValue(c.refID)
+		id = sqldb.UUID(c.refID)
 	}
 	f.dead = append(f.dead, []sqldb.Value{
-		sqldb.Str(c.place()), kind, id, optInt(c.version), sqldb.Str(clean(reason.Error())), sqldb.Str(clean(string(c.Body))), timeValue(f.now),
+		sqldb.Str(c.place()), kind, id, optInt(c.version), sqldb.Str(clean(reason.Error())), sqldb.Str(clean(string(c.Body))), sqldb.At(f.now),
 	})
 }
 

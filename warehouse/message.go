@@ -78,21 +78,49 @@ type change struct {
 	version   int64
 	threshold int64
 	entity    casm.Entity
-	values    []sqldb.Value // of the entity's own columns
-	unknown   string        // members that this release does not know
+	row       []sqldb.Value // as the present one, unless what is above makes it a test entity
+	note      []sqldb.Value // in the table of messages
 }
 
-// envelope is what a body has beside the entity.
-type envelope struct {
-	TransactionID jsontext.Value `json:"transactionId,omitzero"`
-	Operation     string         `json:"operation,omitzero"`
-	Comment       string         `json:"comment,omitzero"`
-	Threshold     int64          `json:"threshold,omitzero"`
-	Unknown       jsontext.Value `json:",embed"`
+// body is what a message's body holds: the entity, and what it is told with.
+type body[E any] struct {
+	Entity E    `json:",embed"`
+	Told   told `json:",embed"`
 }
 
-// read reads a message's body. What is wrong with it stands in the change:
-// then it is set aside.
+type told struct {
+	TransactionID passed `json:"transactionId,omitzero"` // a header says it, too
+	Operation     string `json:"operation,omitzero"`
+	Comment       string `json:"comment,omitzero"`
+	Threshold     int64  `json:"threshold,omitzero"`
+}
+
+// passed is a value that is of no use.
+type passed struct{}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (*passed) UnmarshalJSONFrom(d *jsontext.Decoder) error { return d.SkipValue() }
+
+// decode reads a body, once.
+func decode[E any, P interface {
+	*E
+	casm.Entity
+}](data []byte) (casm.Entity, *told, error) {
+	var b body[E]
+	if err := json.Unmarshal(data, &b); err != nil {
+		return nil, nil, err
+	}
+	return P(&b.Entity), &b.Told, nil
+}
+
+var decoders = map[casm.Kind]func([]byte) (casm.Entity, *told, error){
+	casm.KindCustomer: decode[casm.Customer], casm.KindAccount: decode[casm.Account],
+	casm.KindSubscriber: decode[casm.Subscriber], casm.KindSubscriberResource: decode[casm.SubscriberResource],
+	casm.KindOfferSubscription: decode[casm.OfferSubscription], casm.KindBalance: decode[casm.Balance],
+}
+
+// read reads a message's body and makes its rows. What is wrong with it stands
+// in the change: then it is set aside.
 func (l *layout) read(m Message) (c *change) {
 	c = &change{Message: m}
 	if c.err = c.check(); c.err != nil {
@@ -104,21 +132,15 @@ func (l *layout) read(m Message) (c *change) {
 		return c
 	}
 	c.kind, c.table = kind, l.entities[kind]
-	c.entity, c.err = casm.DecodeEntity(kind, m.Body)
-	if c.err != nil {
+	entity, t, err := decoders[kind](m.Body)
+	if err != nil {
+		c.err = fmt.Errorf("%v: %w", kind, err)
 		return c
 	}
-	b := c.entity.Base()
-	c.refID, c.version = b.RefID, b.Version
-	var e envelope
-	if len(b.Unknown) > 0 {
-		if c.err = json.Unmarshal(b.Unknown, &e); c.err != nil {
-			return c
-		}
-	}
-	c.threshold, c.unknown = e.Threshold, string(e.Unknown)
+	b := entity.Base()
+	c.entity, c.refID, c.version, c.threshold = entity, b.RefID, b.Version, t.Threshold
 	if c.Operation == "" { // the stream says it in the body only
-		c.Operation, c.Comment = e.Operation, e.Comment
+		c.Operation, c.Comment = t.Operation, t.Comment
 	}
 	switch {
 	case c.refID == uuid.Nil:
@@ -126,7 +148,7 @@ func (l *layout) read(m Message) (c *change) {
 	case c.version < 1:
 		c.err = fmt.Errorf("the body's version is %d", c.version)
 	default:
-		c.values, c.err = c.table.values(c.entity)
+		c.err = c.makeRows()
 	}
 	return c
 }
@@ -146,15 +168,25 @@ func (c *change) check() error {
 	return nil
 }
 
-// values gives the values of an entity's own columns.
-func (t *entityTable) values(e casm.Entity) ([]sqldb.Value, error) {
-	v := reflect.ValueOf(e).Elem()
-	out := make([]sqldb.Value, t.own, len(t.current.Columns)+1)
-	for i := range t.own {
-		var err error
-		if out[i], err = t.columns[i].value(v); err != nil {
-			return nil, fmt.Errorf("%s: %w", t.columns[i].Name, err)
+// makeRows makes the row of the entity, with room for valid_to, and that of the
+// message.
+func (c *change) makeRows() error {
+	t := c.table
+	columns := len(t.current.Columns)
+	all := make([]sqldb.Value, columns+1+len(messageTable.Columns))
+	row := all[: 0 : columns+1]
+	v := reflect.ValueOf(c.entity).Elem()
+	for i := range t.columns {
+		value, err := t.columns[i].value(v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.columns[i].Name, err)
 		}
+		row = append(row, value)
 	}
-	return out, nil
+	c.row = append(row, sqldb.Bool(isTest(c.entity)), sqldb.At(c.RecordedAt), sqldb.UUID(c.TransactionID), sqldb.Int(c.Position.Transaction),
+		sqldb.Str(c.Event), sqldb.OptStr(string(c.entity.Base().Unknown)), sqldb.Null)
+	c.row[columns-1] = sqldb.Int(t.rowHash(c.row))
+	c.note = append(all[columns+1:columns+1], sqldb.Int(c.Position.Transaction), sqldb.Int(c.Position.Ordinal), sqldb.Str(c.kind.String()),
+		sqldb.UUID(c.refID), sqldb.Int(c.version), sqldb.Str(c.Event), optInt(c.threshold), sqldb.At(c.RecordedAt))
+	return nil
 }

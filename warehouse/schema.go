@@ -12,8 +12,7 @@ import (
 // ones, and a view of both.
 type entityTable struct {
 	kind    casm.Kind
-	columns []column // of the entity's members, then fixed ones
-	own     int      // how many are of members
+	columns []column // of the entity's members; fixed ones follow them
 	current *sqldb.Table
 	past    *sqldb.Table
 	facts   string // the statement that finds what is known of entities
@@ -25,6 +24,7 @@ type entityTable struct {
 	indexed    []int // the columns with an index of their own
 	order      []int // the columns that row_hash is of
 	attributes int   // the column custom_attributes; -1: none
+	test       int   // the column is_test
 }
 
 // The columns that all entities have beside their members.
@@ -47,7 +47,6 @@ var indexed = []string{
 
 func newEntityTable(kind casm.Kind, o *casm.Object) *entityTable {
 	t := &entityTable{kind: kind, columns: columnsOf(o)}
-	t.own = len(t.columns)
 	name := snake(kind.MessageCode())
 	for i, c := range t.columns {
 		// valid_from and valid_to are the version's, in all tables.
@@ -83,6 +82,7 @@ func newEntityTable(kind casm.Kind, o *casm.Object) *entityTable {
 	t.order = t.hashOrder()
 	t.replace, t.update = t.current.Update(nil), t.current.Update(own)
 	t.attributes = slices.IndexFunc(columns, func(c sqldb.Column) bool { return c.Name == "custom_attributes" })
+	t.test = len(t.columns)
 	t.facts = "SELECT " + strings.Join(t.factColumns(), ", ") + " FROM {rows} JOIN " + name + " t ON t.ref_id = v.ref_id"
 	t.archive = "INSERT INTO " + t.past.Name + " (" + t.past.Names("") + ") SELECT " + t.current.Names("t.") +
 		", v.valid_to FROM {rows} JOIN " + name + " t ON t.ref_id = v.ref_id"

@@ -22,43 +22,52 @@ var (
 	addMessages = transactionTable.Insert() + ` WHERE true ON CONFLICT (position) DO UPDATE
 		SET messages = business_transaction.messages + excluded.messages`
 	dropRows = "DELETE FROM custom_attribute WHERE (type, ref_id) IN (SELECT v.type, v.ref_id FROM {rows})"
+	// What is counted no more leaves the counters.
+	dropNone     = "DELETE FROM metric_count WHERE value = 0 AND (metric, key, is_test) IN (SELECT v.metric, v.key, v.is_test FROM {rows})"
+	dropBalances = `DELETE FROM metric_balance WHERE count = 0 AND (service, unit_of_measure, currency, is_test) IN
+		(SELECT v.service, v.unit_of_measure, v.currency, v.is_test FROM {rows})`
 )
 
 // load reads what the fold must know of entities.
 func (f *fold) load(ctx context.Context, r sqldb.Reader, needs map[casm.Kind][][]sqldb.Value) error {
+	var all []sqldb.Statement
 	for _, kind := range casm.Kinds {
 		t := f.layout.entities[kind]
-		err := r.Many(ctx, t.facts, idRows, needs[kind], func(row []sqldb.Value) error {
+		all = append(all, sqldb.Statement{SQL: t.facts, Columns: idRows, Rows: needs[kind], Each: func(row []sqldb.Value) error {
 			id, err := uuid.Parse(row[0].Text())
 			if err != nil {
 				return fmt.Errorf("%s: ref_id %q: %w", t.current.Name, row[0].Text(), err)
 			}
 			f.know(entityKey{kind, id}).read(row)
 			return nil
-		})
-		if err != nil {
-			return err
-		}
+		}})
 	}
-	return nil
+	return r.All(ctx, all)
 }
 
-// write writes what gathered: first what changes rows that are there, then the
-// new rows. A database takes statements of a kind more cheaply in a row.
+// write writes what gathered: first what takes reading, then what changes rows
+// that are there, then the new rows. A database takes statements of a kind more
+// cheaply in a row.
 func (f *fold) write(ctx context.Context, tx sqldb.Tx) error {
-	var inserts []insert
+	if err := f.writeMetrics(ctx, tx); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	var changes, inserts []sqldb.Statement
+	insert := func(t *sqldb.Table, rows [][]sqldb.Value) {
+		inserts = append(inserts, sqldb.Statement{SQL: t.Insert(), Columns: t.Columns, Rows: rows})
+	}
 	for _, kind := range casm.Kinds {
-		added, err := f.changeKind(ctx, tx, kind)
-		if err != nil {
-			return fmt.Errorf("%v: %w", kind, err)
-		}
 		t := f.layout.entities[kind]
-		inserts = append(inserts, insert{t.past, f.past[kind]}, insert{t.current, added})
+		added, moved, changed := f.presentRows(t)
+		changes = append(changes,
+			sqldb.Statement{SQL: t.archive, Columns: endRows, Rows: f.archived[kind]},
+			sqldb.Statement{SQL: t.replace, Columns: t.current.Columns, Rows: moved},
+			sqldb.Statement{SQL: t.update, Columns: t.current.Columns, Rows: changed})
+		insert(t.past, f.past[kind])
+		insert(t.current, added)
 	}
-	attributes, err := f.dropAttributes(ctx, tx)
-	if err != nil {
-		return fmt.Errorf("attributes: %w", err)
-	}
+	dropped, attributes := f.attributes()
+	insert(attributeTable, attributes)
 	var added, begun [][]sqldb.Value
 	for _, position := range f.order {
 		t := f.transactions[position]
@@ -69,38 +78,18 @@ func (f *fold) write(ctx context.Context, tx sqldb.Tx) error {
 			begun = append(begun, t.row)
 		}
 	}
-	if err := tx.Many(ctx, addMessages, transactionTable.Columns, begun, nil); err != nil {
-		return fmt.Errorf("transactions: %w", err)
-	}
-	if err := tx.Many(ctx, deadTable.Upsert(), deadTable.Columns, f.dead, nil); err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	if err := f.writeMetrics(ctx, tx); err != nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
-	inserts = append(inserts, insert{attributeTable, attributes}, insert{transactionTable, added}, insert{messageTable, f.messages})
-	for _, i := range inserts {
-		if err := tx.Insert(ctx, i.table, i.rows); err != nil {
-			return fmt.Errorf("%s: %w", i.table.Name, err)
-		}
-	}
-	return nil
+	insert(transactionTable, added)
+	insert(messageTable, f.messages)
+	changes = append(changes,
+		sqldb.Statement{SQL: dropRows, Columns: ownRows, Rows: dropped},
+		sqldb.Statement{SQL: addMessages, Columns: transactionTable.Columns, Rows: begun},
+		sqldb.Statement{SQL: deadTable.Upsert(), Columns: deadTable.Columns, Rows: f.dead})
+	return tx.All(ctx, append(changes, inserts...))
 }
 
-// insert are new rows of a table.
-type insert struct {
-	table *sqldb.Table
-	rows  [][]sqldb.Value
-}
-
-// changeKind changes the present rows of one kind that are there, those that
-// end being kept among the former ones, and gives the new ones.
-func (f *fold) changeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) (added [][]sqldb.Value, err error) {
-	t := f.layout.entities[kind]
-	if err := tx.Many(ctx, t.archive, endRows, f.archived[kind], nil); err != nil {
-		return nil, err
-	}
-	var moved, changed [][]sqldb.Value
+// presentRows gives the present rows of a kind: new ones, those whose indexed
+// columns are others than before, and those whose other columns are.
+func (f *fold) presentRows(t *entityTable) (added, moved, changed [][]sqldb.Value) {
 	for _, e := range f.touched {
 		switch {
 		case e.table != t:
@@ -112,22 +101,18 @@ func (f *fold) changeKind(ctx context.Context, tx sqldb.Tx, kind casm.Kind) (add
 			changed = append(changed, e.row)
 		}
 	}
-	if err := tx.Many(ctx, t.replace, t.current.Columns, moved, nil); err != nil {
-		return nil, err
-	}
-	return added, tx.Many(ctx, t.update, t.current.Columns, changed, nil)
+	return added, moved, changed
 }
 
-// dropAttributes takes the custom attributes of entities whose attributes
-// changed out of their table, and gives those that they have now.
-func (f *fold) dropAttributes(ctx context.Context, tx sqldb.Tx) (add [][]sqldb.Value, err error) {
-	var drop [][]sqldb.Value
+// attributes gives, of entities whose custom attributes changed, those whose
+// rows go, and the rows that come.
+func (f *fold) attributes() (drop, add [][]sqldb.Value) {
 	for _, e := range f.touched {
 		top := e.entity.Top()
 		if top == nil {
 			continue
 		}
-		kind, id := sqldb.Str(e.table.kind.String()), idValue(e.entity.Base().RefID)
+		kind, id := sqldb.Str(e.table.kind.String()), sqldb.UUID(e.entity.Base().RefID)
 		if e.row[e.table.attributes].Text() == e.attributes {
 			continue
 		}
@@ -138,28 +123,22 @@ func (f *fold) dropAttributes(ctx context.Context, tx sqldb.Tx) (add [][]sqldb.V
 			add = append(add, []sqldb.Value{kind, id, sqldb.Str(name), sqldb.Str(top.CustomAttributes[name])})
 		}
 	}
-	return add, tx.Many(ctx, dropRows, ownRows, drop, nil)
+	return drop, add
 }
 
 func (f *fold) writeMetrics(ctx context.Context, tx sqldb.Tx) error {
-	var counts [][]sqldb.Value
-	fell := false
-	for k, n := range f.counts {
-		if n != 0 {
-			fell = fell || n < 0
-			counts = append(counts, []sqldb.Value{sqldb.Str(k.metric), sqldb.Str(k.key), sqldb.Bool(k.test), sqldb.Int(n)})
-		}
-	}
-	if err := tx.Many(ctx, countTable.Accumulate(), countTable.Columns, counts, nil); err != nil {
-		return err
-	}
-	if fell {
-		if err := tx.Exec(ctx, "DELETE FROM metric_count WHERE value = 0"); err != nil {
-			return err
-		}
-	}
 	if err := f.writeBalances(ctx, tx); err != nil {
 		return err
+	}
+	var counts, fell [][]sqldb.Value
+	for k, n := range f.counts {
+		row := []sqldb.Value{sqldb.Str(k.metric), sqldb.Str(k.key), sqldb.Bool(k.test), sqldb.Int(n)}
+		if n != 0 {
+			counts = append(counts, row)
+		}
+		if n < 0 {
+			fell = append(fell, row[:countTable.Key])
+		}
 	}
 	var days, facts [][]sqldb.Value
 	for k, e := range f.days {
@@ -170,10 +149,12 @@ func (f *fold) writeMetrics(ctx context.Context, tx sqldb.Tx) error {
 			sqldb.Str(k.date), sqldb.Str(k.kind), sqldb.Str(k.segment), sqldb.Str(k.offer), sqldb.Str(k.accountType), sqldb.Bool(k.test),
 		}, e.values()...))
 	}
-	if err := tx.Many(ctx, dayTable.Accumulate(), dayTable.Columns, days, nil); err != nil {
-		return err
-	}
-	return tx.Many(ctx, factTable.Accumulate(), factTable.Columns, facts, nil)
+	return tx.All(ctx, []sqldb.Statement{
+		{SQL: countTable.Accumulate(), Columns: countTable.Columns, Rows: counts},
+		{SQL: dropNone, Columns: countTable.Columns[:countTable.Key], Rows: fell},
+		{SQL: dayTable.Accumulate(), Columns: dayTable.Columns, Rows: days},
+		{SQL: factTable.Accumulate(), Columns: factTable.Columns, Rows: facts},
+	})
 }
 
 func (e *dayEvents) values() []sqldb.Value {
@@ -195,22 +176,25 @@ func (f *fold) writeBalances(ctx context.Context, tx sqldb.Tx) error {
 			sqldb.Int(s.created), number(&s.granted), number(&s.added), number(&s.used),
 		})
 	}
-	if err := addUp(ctx, tx, balanceTable, sums); err != nil {
+	if err := tx.All(ctx, []sqldb.Statement{addUp(balanceTable, sums), addUp(balanceFactTable, usage)}); err != nil {
 		return err
 	}
-	if len(sums) > 0 {
-		if err := tx.Exec(ctx, "DELETE FROM metric_balance WHERE count = 0"); err != nil {
-			return err
+	var none [][]sqldb.Value
+	for _, row := range sums {
+		if row[balanceTable.Key].Int() == 0 {
+			none = append(none, row[:balanceTable.Key])
 		}
 	}
-	return addUp(ctx, tx, balanceFactTable, usage)
+	return tx.All(ctx, []sqldb.Statement{
+		{SQL: balanceTable.Upsert(), Columns: balanceTable.Columns, Rows: sums},
+		{SQL: dropBalances, Columns: balanceTable.Columns[:balanceTable.Key], Rows: none},
+		{SQL: balanceFactTable.Upsert(), Columns: balanceFactTable.Columns, Rows: usage},
+	})
 }
 
-// addUp adds rows to those with the same key, exactly.
-func addUp(ctx context.Context, tx sqldb.Tx, t *sqldb.Table, rows [][]sqldb.Value) error {
-	if len(rows) == 0 {
-		return nil
-	}
+// addUp is a statement that reads what rows are to be added to, exactly, and
+// adds it to them.
+func addUp(t *sqldb.Table, rows [][]sqldb.Value) sqldb.Statement {
 	keyOf := func(row []sqldb.Value) string {
 		var b []byte
 		for _, v := range row[:t.Key] {
@@ -231,16 +215,13 @@ func addUp(ctx context.Context, tx sqldb.Tx, t *sqldb.Table, rows [][]sqldb.Valu
 		byKey[keyOf(row)] = row
 		keys[i] = row[:t.Key]
 	}
-	err := tx.Many(ctx, "SELECT "+t.Names("t.")+" FROM {rows} JOIN "+t.Name+" t ON "+join, t.Columns[:t.Key], keys, func(old []sqldb.Value) error {
+	sql := "SELECT " + t.Names("t.") + " FROM {rows} JOIN " + t.Name + " t ON " + join
+	return sqldb.Statement{SQL: sql, Columns: t.Columns[:t.Key], Rows: keys, Each: func(old []sqldb.Value) error {
 		row := byKey[keyOf(old)]
 		for i := t.Key; i < len(row); i++ {
 			sum := new(big.Int).Add(parseNumber(row[i]), parseNumber(old[i]))
 			row[i] = number(sum)
 		}
 		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return tx.Many(ctx, t.Upsert(), t.Columns, rows, nil)
+	}}
 }

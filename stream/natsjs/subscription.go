@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,9 +34,21 @@ type Subscription struct {
 
 	consumer jetstream.Consumer
 	consume  jetstream.ConsumeContext
-	coming   chan stream.Delivery
+	coming   chan arrival
 	failed   chan error
-	replies  map[uint64]string // where to acknowledge what was fetched
+	replies  []reply // of what was fetched and not acknowledged
+}
+
+// arrival is a message, and where to acknowledge it.
+type arrival struct {
+	stream.Delivery
+	reply string
+}
+
+// reply is where to acknowledge the message with a sequence.
+type reply struct {
+	sequence uint64
+	to       string
 }
 
 var _ stream.Subscription = (*Subscription)(nil)
@@ -148,18 +161,18 @@ func stands(info *jetstream.ConsumerInfo, after uint64) bool {
 
 // start lets messages come.
 func (s *Subscription) start() (err error) {
-	coming, failed := make(chan stream.Delivery, readAhead), make(chan error, 1)
+	coming, failed := make(chan arrival, readAhead), make(chan error, 1)
 	closed := s.nc.StatusChanged(nats.CLOSED)
-	s.coming, s.failed, s.replies = coming, failed, map[uint64]string{}
+	s.coming, s.failed, s.replies = coming, failed, nil
 	stop := make(chan struct{})
 	s.consume, err = s.consumer.Consume(func(m jetstream.Msg) {
-		d, err := delivery(m)
+		a, err := arrived(m)
 		if err != nil {
 			fail(failed, err)
 			return
 		}
 		select {
-		case coming <- d:
+		case coming <- a:
 		case <-closed:
 		case <-stop:
 		}
@@ -196,22 +209,14 @@ func fail(failed chan error, err error) {
 	}
 }
 
-func delivery(m jetstream.Msg) (stream.Delivery, error) {
+func arrived(m jetstream.Msg) (arrival, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return stream.Delivery{}, err
+		return arrival{}, err
 	}
 	d := stream.Delivery{Sequence: meta.Sequence.Stream, Pending: meta.NumPending, Headers: m.Headers(), Body: m.Data()}
-	if d.Headers == nil {
-		d.Headers = map[string][]string{}
-	}
-	d.Headers[replySubject] = []string{m.Reply()}
-	return d, nil
+	return arrival{d, m.Reply()}, nil
 }
-
-// replySubject keeps among the headers where to acknowledge; no header of a
-// message can have the name.
-const replySubject = "\x00reply"
 
 // Fetch implements stream.Subscription.
 func (s *Subscription) Fetch(ctx context.Context, most int, wait time.Duration) ([]stream.Delivery, error) {
@@ -221,14 +226,13 @@ func (s *Subscription) Fetch(ctx context.Context, most int, wait time.Duration) 
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	var got []stream.Delivery
-	add := func(d stream.Delivery) {
-		s.replies[d.Sequence] = d.Header(replySubject)
-		delete(d.Headers, replySubject)
-		got = append(got, d)
+	add := func(a arrival) {
+		s.replies = append(s.replies, reply{a.Sequence, a.reply})
+		got = append(got, a.Delivery)
 	}
 	select {
-	case d := <-s.coming:
-		add(d)
+	case a := <-s.coming:
+		add(a)
 	case err := <-s.failed:
 		return nil, fmt.Errorf("stream %s: consumer %s: %w", StreamName, s.name, err)
 	case <-timer.C:
@@ -241,8 +245,8 @@ func (s *Subscription) Fetch(ctx context.Context, most int, wait time.Duration) 
 	}
 	for len(got) < most {
 		select {
-		case d := <-s.coming:
-			add(d)
+		case a := <-s.coming:
+			add(a)
 		default:
 			return got, nil
 		}
@@ -252,16 +256,17 @@ func (s *Subscription) Fetch(ctx context.Context, most int, wait time.Duration) 
 
 // Ack implements stream.Subscription.
 func (s *Subscription) Ack(ctx context.Context, upTo uint64) error {
-	reply := s.replies[upTo]
-	for sequence := range s.replies {
-		if sequence <= upTo {
-			delete(s.replies, sequence)
+	to := ""
+	s.replies = slices.DeleteFunc(s.replies, func(r reply) bool {
+		if r.sequence == upTo {
+			to = r.to
 		}
-	}
-	if reply == "" {
+		return r.sequence <= upTo
+	})
+	if to == "" {
 		return nil // it came before the last Begin
 	}
-	if err := s.nc.Publish(reply, []byte("+ACK")); err != nil {
+	if err := s.nc.Publish(to, []byte("+ACK")); err != nil {
 		return fmt.Errorf("stream %s: acknowledge %s: %w", StreamName, strconv.FormatUint(upTo, 10), err)
 	}
 	return ctx.Err()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"casm"
+
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -16,11 +18,8 @@ var pgTypes = map[Type]string{
 	Number: "numeric",
 }
 
-// The forms of times: the database's and ours.
-const (
-	pgTime   = "2006-01-02 15:04:05.999999-07"
-	timeForm = "2006-01-02T15:04:05.000000Z"
-)
+// pgTime is the form of times in what the database answers.
+const pgTime = "2006-01-02 15:04:05.999999-07"
 
 // pgValue reads a value's text.
 func pgValue(oid uint32, raw []byte) (Value, error) {
@@ -44,7 +43,7 @@ func pgValue(oid uint32, raw []byte) (Value, error) {
 		if err != nil {
 			return Null, fmt.Errorf("time %q: %w", s, err)
 		}
-		return Str(t.UTC().Format(timeForm)), nil
+		return At(casm.TimeOf(t)), nil
 	}
 	return Str(s), nil
 }

@@ -7,29 +7,102 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// pgTx implements Tx and Reader. Statements of Many that give no rows wait for
-// each other, and go to the server together ahead of whatever comes next: a way
-// there and back for each would cost more than the statement.
+// pgTx implements Tx and Reader. Statements of Many go to the server one behind
+// another, which works on the first while the others are made; it is waited for
+// only where there is something to read: a way there and back for each would
+// cost more than the statement.
 type pgTx struct {
-	tx      pgx.Tx
-	waiting pgx.Batch
+	tx    pgx.Tx
+	under *pgconn.Pipeline // nil: nothing is under way
+	each  []func([]Value) error
+	buf   []byte // the arguments of one statement
 }
 
-// flush runs the statements that wait.
-func (t *pgTx) flush(ctx context.Context) error {
-	if t.waiting.Len() == 0 {
+// flush waits for the statements that are under way, and reads what they give.
+func (t *pgTx) flush() error {
+	if t.under == nil {
 		return nil
 	}
-	batch := t.waiting
-	t.waiting = pgx.Batch{}
-	return t.tx.SendBatch(ctx, &batch).Close()
+	err := t.under.Sync()
+	for _, each := range t.each {
+		if err != nil {
+			break
+		}
+		var result any
+		if result, err = t.under.GetResults(); err != nil {
+			break
+		}
+		r, ok := result.(*pgconn.ResultReader)
+		if !ok {
+			err = io.ErrUnexpectedEOF // the connection is lost
+			break
+		}
+		rows := pgx.RowsFromResultReader(t.tx.Conn().TypeMap(), r)
+		err = readRows(rows, each)
+		rows.Close()
+	}
+	end := t.under.Close()
+	t.under, t.each = nil, nil
+	if err == nil {
+		err = end
+	}
+	return err
+}
+
+// run runs fn, and whatever it left under way to its end.
+func (t *pgTx) run(fn func(*pgTx) error) error {
+	err := fn(t)
+	if end := t.flush(); err == nil {
+		err = end
+	}
+	return err
+}
+
+// send sends a statement.
+func (t *pgTx) send(ctx context.Context, s *Statement) (err error) {
+	sql := strings.Replace(s.SQL, "{rows}", pgRows(s.Columns), 1)
+	conn := t.tx.Conn()
+	known := conn.PgConn().CustomData()
+	statement, ok := known[sql].(*pgconn.StatementDescription)
+	if !ok {
+		// It is prepared once for a connection, while nothing is under way.
+		if err := t.flush(); err != nil {
+			return err
+		}
+		if statement, err = conn.Prepare(ctx, sql, sql); err != nil {
+			return err
+		}
+		known[sql] = statement
+	}
+	formats := make([]int16, len(s.Columns))
+	ends := make([]int, len(s.Columns))
+	buf := t.buf[:0]
+	for i, c := range s.Columns {
+		formats[i] = pgx.BinaryFormatCode
+		if buf, err = appendArray(buf, c, i, s.Rows); err != nil {
+			return err
+		}
+		ends[i] = len(buf)
+	}
+	t.buf = buf
+	args, begin := make([][]byte, len(s.Columns)), 0
+	for i, end := range ends {
+		args[i], begin = buf[begin:end], end
+	}
+	if t.under == nil {
+		t.under = conn.PgConn().StartPipeline(ctx)
+	}
+	t.under.SendQueryStatement(statement, args, formats, nil)
+	t.each = append(t.each, s.Each)
+	return t.under.Flush()
 }
 
 // Query implements Reader.
 func (t *pgTx) Query(ctx context.Context, sql string, args []Value, each func([]Value) error) error {
-	if err := t.flush(ctx); err != nil {
+	if err := t.flush(); err != nil {
 		return err
 	}
 	all := make([]any, 0, len(args)+1)
@@ -54,117 +127,32 @@ func (t *pgTx) Exec(ctx context.Context, sql string, args ...Value) error {
 	return t.Query(ctx, sql, args, nil)
 }
 
-// Insert implements Tx: with COPY, which costs the server least.
-func (t *pgTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := t.flush(ctx); err != nil {
-		return err
-	}
-	_, err := t.tx.Conn().PgConn().CopyFrom(ctx, &copyText{rows: rows}, "COPY "+table.Name+" ("+table.Names("")+") FROM STDIN")
-	return err
-}
-
-// copyText reads rows in the text form of COPY, made as they are read: the
-// server works on the first of them while the others are written.
-type copyText struct {
-	rows [][]Value
-	row  []byte // of which the first read bytes are read
-	read int
-}
-
-// Read implements io.Reader.
-func (c *copyText) Read(b []byte) (n int, err error) {
-	for n < len(b) {
-		if c.read == len(c.row) {
-			if len(c.rows) == 0 {
-				break
-			}
-			c.row, c.read = appendRow(c.row[:0], c.rows[0]), 0
-			c.rows = c.rows[1:]
-		}
-		k := copy(b[n:], c.row[c.read:])
-		n, c.read = n+k, c.read+k
-	}
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func appendRow(b []byte, row []Value) []byte {
-	for i, v := range row {
-		if i > 0 {
-			b = append(b, '\t')
-		}
-		b = appendCopy(b, v)
-	}
-	return append(b, '\n')
-}
-
-// appendCopy appends a value in the text form of COPY.
-func appendCopy(b []byte, v Value) []byte {
-	if v.IsNull() {
-		return append(b, `\N`...)
-	}
-	if v.kind != kindText || !strings.ContainsAny(v.s, "\\\t\n\r") {
-		return v.AppendText(b)
-	}
-	for _, c := range []byte(v.s) {
-		switch c {
-		case '\\':
-			b = append(b, `\\`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\r':
-			b = append(b, `\r`...)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
-
-// Many implements Reader: the statement runs once for all rows.
+// Many implements Reader.
 func (t *pgTx) Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	args := make([]any, 0, len(columns)+1)
-	if each != nil {
-		if err := t.flush(ctx); err != nil {
+	return t.All(ctx, []Statement{{sql, columns, rows, each}})
+}
+
+// All implements Reader: each statement runs once for all its rows, which are
+// its arguments, an array for each column.
+func (t *pgTx) All(ctx context.Context, statements []Statement) error {
+	reads := false
+	for i := range statements {
+		s := &statements[i]
+		if len(s.Rows) == 0 {
+			continue
+		}
+		reads = reads || s.Each != nil
+		if err := t.send(ctx, s); err != nil {
 			return err
 		}
-		args = append(args, pgx.QueryResultFormats{pgx.TextFormatCode})
 	}
-	for i := range columns {
-		texts := make([]*string, len(rows))
-		values := make([]string, len(rows)) // one allocation for all
-		for n, row := range rows {
-			if !row[i].IsNull() {
-				values[n] = row[i].Text()
-				texts[n] = &values[n]
-			}
-		}
-		args = append(args, texts)
-	}
-	sql = strings.Replace(sql, "{rows}", pgRows(columns), 1)
-	if each == nil {
-		t.waiting.Queue(sql, args...)
+	if !reads {
 		return nil
 	}
-	found, err := t.tx.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer found.Close()
-	return readRows(found, each)
+	return t.flush()
 }
 
-// pgRows is a FROM item of arrays of texts, a column each.
+// pgRows is a FROM item of arrays, a column each.
 func pgRows(columns []Column) string {
 	var of, from, as strings.Builder
 	for i, c := range columns {
@@ -174,7 +162,7 @@ func pgRows(columns []Column) string {
 			as.WriteString(", ")
 		}
 		fmt.Fprintf(&of, "u.c%d::%s AS %s", i, pgTypes[c.Type], c.Name)
-		fmt.Fprintf(&from, "$%d::text[]", i+1)
+		fmt.Fprintf(&from, "$%d::%s[]", i+1, pgElements[c.Type].name)
 		fmt.Fprintf(&as, "c%d", i)
 	}
 	return "(SELECT " + of.String() + " FROM unnest(" + from.String() + ") AS u(" + as.String() + ")) AS v"

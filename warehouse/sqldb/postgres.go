@@ -152,21 +152,17 @@ func (d *pgDB) Close() error {
 
 // Update implements DB.
 func (d *pgDB) Update(ctx context.Context, fn func(Tx) error) error {
-	return d.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(pgWriteLock)); err != nil {
-			return err
-		}
-		t := &pgTx{tx: tx}
-		if err := fn(t); err != nil {
-			return err
-		}
-		return t.flush(ctx)
+	begin := fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", pgWriteLock)
+	return d.in(ctx, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
+		return (&pgTx{tx: tx}).run(func(t *pgTx) error { return fn(t) })
 	})
 }
 
 // View implements DB.
 func (d *pgDB) View(ctx context.Context, fn func(Reader) error) error {
-	return d.in(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return fn(&pgTx{tx: tx}) })
+	return d.in(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return (&pgTx{tx: tx}).run(func(t *pgTx) error { return fn(t) })
+	})
 }
 
 func (d *pgDB) in(ctx context.Context, o pgx.TxOptions, fn func(pgx.Tx) error) (err error) {

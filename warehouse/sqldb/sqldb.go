@@ -12,12 +12,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"casm"
+
+	"github.com/google/uuid"
 )
 
 // Type is a column's type.
 type Type uint8
 
-// The types of columns. Values of all but Integer and Boolean are texts in a
+// The types of columns. Values of all but Integer and Boolean have a text in a
 // canonical form, so that both databases give back exactly what was written.
 const (
 	Text    Type = iota + 1
@@ -152,6 +156,17 @@ type Reader interface {
 	// Many runs a statement with {rows}; each may be nil. Rows have a value for
 	// each column.
 	Many(ctx context.Context, sql string, columns []Column, rows [][]Value, each func([]Value) error) error
+	// All is Many of several statements, one after another; those without rows
+	// are left out.
+	All(ctx context.Context, statements []Statement) error
+}
+
+// Statement is a statement with {rows}, as Many runs it.
+type Statement struct {
+	SQL     string
+	Columns []Column
+	Rows    [][]Value
+	Each    func([]Value) error
 }
 
 // Tx reads and writes in one transaction. Nobody else writes meanwhile. What is
@@ -160,8 +175,6 @@ type Reader interface {
 type Tx interface {
 	Reader
 	Exec(ctx context.Context, sql string, args ...Value) error
-	// Insert adds rows to a table.
-	Insert(ctx context.Context, t *Table, rows [][]Value) error
 }
 
 // DB is an open database.
@@ -213,6 +226,8 @@ const (
 	kindInt
 	kindText
 	kindFloat
+	kindTime // n is a casm.Time
+	kindID   // s has the sixteen bytes
 )
 
 // Value is what a column holds. The zero Value is NULL.
@@ -247,6 +262,22 @@ func Bool(b bool) Value {
 	return Int(0)
 }
 
+// At makes a time, NULL of none.
+func At(t casm.Time) Value {
+	if t == 0 {
+		return Null
+	}
+	return Value{kind: kindTime, n: int64(t)}
+}
+
+// UUID makes an id, NULL of the zero one.
+func UUID(id uuid.UUID) Value {
+	if id == uuid.Nil {
+		return Null
+	}
+	return Value{kind: kindID, s: string(id[:])}
+}
+
 // Float makes a number with a fraction; none is ever written.
 func Float(f float64) Value { return Value{kind: kindFloat, n: int64(math.Float64bits(f))} }
 
@@ -273,19 +304,37 @@ func (v Value) Bool() bool { return v.Int() != 0 }
 
 // Text returns it as text; "" of NULL.
 func (v Value) Text() string {
-	switch v.kind {
-	case kindInt:
-		return strconv.FormatInt(v.n, 10)
-	case kindFloat:
-		return strconv.FormatFloat(math.Float64frombits(uint64(v.n)), 'g', -1, 64)
+	if v.kind == kindText {
+		return v.s
 	}
-	return v.s
+	return string(v.AppendText(make([]byte, 0, 40)))
 }
 
 // AppendText appends Text.
 func (v Value) AppendText(b []byte) []byte {
-	if v.kind == kindInt {
+	switch v.kind {
+	case kindInt:
 		return strconv.AppendInt(b, v.n, 10)
+	case kindFloat:
+		return strconv.AppendFloat(b, math.Float64frombits(uint64(v.n)), 'g', -1, 64)
+	case kindTime:
+		b, _ = casm.Time(v.n).AppendText(b) // it has no error
+		return b
+	case kindID:
+		b = append(b, idForm...)
+		text := b[len(b)-len(idForm):]
+		for i, at := range idPlaces {
+			text[at], text[at+1] = hexDigits[v.s[i]>>4], hexDigits[v.s[i]&15]
+		}
+		return b
 	}
-	return append(b, v.Text()...)
+	return append(b, v.s...)
 }
+
+const (
+	hexDigits = "0123456789abcdef"
+	idForm    = "00000000-0000-0000-0000-000000000000"
+)
+
+// idPlaces are where an id's bytes stand in its text.
+var idPlaces = [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}

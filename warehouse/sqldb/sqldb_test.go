@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"casm"
 	"casm/internal/testkit"
 	"casm/warehouse/sqldb"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -59,6 +61,14 @@ var rows = [][]sqldb.Value{
 	row("02", sqldb.Str(""), sqldb.Int(1<<63-1), sqldb.Bool(false), sqldb.Str("2199-12-31T23:59:59.000000Z"), sqldb.Str("1970-01-01"), sqldb.Str(`[]`),
 		sqldb.Str("123456789012345678901234567890")),
 	row("03", sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null, sqldb.Null),
+	{
+		sqldb.UUID(uuid.MustParse("01890123-4567-79ab-8def-fedcba987654")), sqldb.UUID(uuid.Max), sqldb.Int(0), sqldb.Bool(true),
+		sqldb.At(casm.MinTime + 1), sqldb.Str("2199-12-31"), sqldb.Str(`"\u00e4 ä"`), sqldb.Int(-1 << 63),
+	},
+}
+
+func insert(t *testing.T, tx sqldb.Tx, rows [][]sqldb.Value) error {
+	return tx.Many(t.Context(), table.Insert(), table.Columns, rows, nil)
 }
 
 func all(t *testing.T, db sqldb.DB, of string) (out [][]string) {
@@ -105,11 +115,10 @@ func TestValues(t *testing.T) {
 				}
 			}
 			ways := map[string]func(sqldb.Tx) error{
-				"insert": func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) },
-				"many":   func(tx sqldb.Tx) error { return tx.Many(t.Context(), table.Insert(), table.Columns, rows, nil) },
+				"insert": func(tx sqldb.Tx) error { return insert(t, tx, rows) },
 				"upsert": func(tx sqldb.Tx) error {
 					empty := [][]sqldb.Value{append(row("01"), rows[2][1:]...)}
-					if err := tx.Insert(t.Context(), table, empty); err != nil {
+					if err := insert(t, tx, empty); err != nil {
 						return err
 					}
 					return tx.Many(t.Context(), table.Upsert(), table.Columns, rows, nil)
@@ -119,7 +128,7 @@ func TestValues(t *testing.T) {
 					for _, r := range rows {
 						empty = append(empty, append([]sqldb.Value{r[0]}, rows[2][1:]...))
 					}
-					if err := tx.Insert(t.Context(), table, empty); err != nil {
+					if err := insert(t, tx, empty); err != nil {
 						return err
 					}
 					return tx.Many(t.Context(), table.Update(nil), table.Columns, rows, nil)
@@ -150,7 +159,14 @@ func TestValues(t *testing.T) {
 			if d := cmp.Diff(want, all(t, db, "things")); d != "" {
 				t.Errorf("rolled back (-want +got):\n%s", d)
 			}
-			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) })
+			// What cannot be written is at fault itself.
+			nowhere := row("04", rows[2][1:]...)
+			nowhere[1] = sqldb.Str("\x00")
+			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, [][]sqldb.Value{nowhere}) })
+			if name == "PostgreSQL" && err == nil || errors.Is(err, sqldb.ErrUnavailable) {
+				t.Errorf("the error of a text with a zero byte is %v", err)
+			}
+			err = db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, rows) })
 			if err == nil || errors.Is(err, sqldb.ErrUnavailable) {
 				t.Errorf("the error of a key that is there is %v", err)
 			}
@@ -167,7 +183,7 @@ func TestSwitch(t *testing.T) {
 				if err := db.Define(t.Context(), sqldb.Schema{Tables: []*sqldb.Table{table}, Views: []sqldb.View{{Name: "things", Select: "SELECT * FROM thing"}}}); err != nil {
 					t.Fatal(err)
 				}
-				if err := db.Update(t.Context(), func(tx sqldb.Tx) error { return tx.Insert(t.Context(), table, rows) }); err != nil {
+				if err := db.Update(t.Context(), func(tx sqldb.Tx) error { return insert(t, tx, rows) }); err != nil {
 					t.Fatal(err)
 				}
 				if err := db.Close(); err != nil {

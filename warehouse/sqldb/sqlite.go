@@ -296,7 +296,7 @@ func bind(stmt *sqlite.Stmt, args []Value) {
 		case kindInt:
 			stmt.BindInt64(i+1, v.n)
 		default:
-			stmt.BindText(i+1, v.s)
+			stmt.BindText(i+1, v.Text())
 		}
 	}
 }
@@ -328,9 +328,14 @@ func (t sqliteTx) Exec(ctx context.Context, sql string, args ...Value) error {
 	return t.Query(ctx, sql, args, nil)
 }
 
-// Insert implements Tx.
-func (t sqliteTx) Insert(ctx context.Context, table *Table, rows [][]Value) error {
-	return t.Many(ctx, table.Insert(), table.Columns, rows, nil)
+// All implements Reader.
+func (t sqliteTx) All(ctx context.Context, statements []Statement) error {
+	for _, s := range statements {
+		if err := t.Many(ctx, s.SQL, s.Columns, s.Rows, s.Each); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Many implements Reader: the statement runs once for each row.
