@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"casm/engine":                 {"casm", "casm/command", "casm/store"},
 	"casm/relay":                  {"casm", "casm/store", "casm/stream"},
 	"casm/warehouse":              {"casm", "casm/stream", "casm/warehouse/sqldb"},
-	"casm/warehouse/sqldb":        {},
+	"casm/warehouse/sqldb":        {"casm"},
 	"casm/warehouse/lake":         {"casm", "casm/warehouse", "casm/warehouse/sqldb"},
 	"casm/warehouse/httpfeed":     {"casm", "casm/warehouse"},
 	"casm/auth":                   {"casm", "casm/command"},
