@@ -374,6 +374,32 @@ func TestSocket(t *testing.T) {
 	}
 }
 
+// TestProfiles: what a server is busy with it tells on its socket, and nowhere
+// else.
+func TestProfiles(t *testing.T) {
+	a := start(t, settings(t))
+	socket := newRemote(a.settings.Data.Data, "").client
+	for path, want := range map[string]string{
+		"/debug/pprof/goroutine?debug=1":   "casm/engine.(*Engine).commitLoop",
+		"/debug/pprof/heap?debug=1":        "heap profile:",
+		"/debug/pprof/profile?seconds=1":   "\x1f\x8b", // compressed
+		"/debug/pprof/trace?seconds=0.001": "go 1.",
+	} {
+		res, err := socket.Get("http://casm" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s %v: %.200q", path, res.Status, err, body)
+		}
+		if status, _ := call(t, "GET", a.Status().URL+path, "", ""); status != http.StatusNotFound {
+			t.Errorf("the API answers %s with %d", path, status)
+		}
+	}
+}
+
 // TestRun: it greets, and ends when its context does.
 func TestRun(t *testing.T) {
 	s := settings(t)
