@@ -69,12 +69,12 @@ func (e *Engine) queueOf(j *job) *queue {
 // commitLoop takes what waits and commits it, as long as ctx lives.
 func (e *Engine) commitLoop(ctx context.Context, l *lane) {
 	for {
-		jobs := l.queue.take(ctx, l.limit, l.due)
-		if jobs == nil {
+		t := l.queue.take(ctx, l.limit, l.due)
+		if t == nil {
 			return
 		}
-		e.commit(ctx, l, jobs)
-		l.queue.done(jobs)
+		e.commit(ctx, l, t.jobs)
+		l.queue.done(t)
 	}
 }
 

@@ -13,7 +13,20 @@ import (
 func TestRule01RepeatOfEveryKindOfWrite(t *testing.T) {
 	f := newFixture(t, true)
 	f.tree()
+	for n := range 110 { // more than an answer names
+		externalID := ""
+		if n%2 == 0 {
+			externalID = fmt.Sprintf(`"externalId":"%d \"<ä😀>",`, n)
+		}
+		f.do("createAccount", `{`+externalID+`"accountProfile":"postpaid","parent":{"externalId":"b"}}`)
+	}
+	limits := `"grantedBalance":100,"unitOfMeasure":"EVENT","threshold1":500000,"threshold2":800000`
 	for n, x := range []struct{ operation, body string }{
+		{"createBalanceSubscription", strings.Replace(own(casm.KindBalanceService, limits), "{", `{"externalId":"b",`, 1)},
+		{"updateSubscriptionBalance", updateOf("DEDUCT", 90, "")}, // crosses two
+		{"updateSubscriptionBalances", `{"subscription":{"externalId":"b"},"balances":[{"service":"balance","action":"ADD","amount":5}]}`},
+		{"updateSubscriptionBalance", updateOf("SET", 15, "")}, // changes nothing
+		{"updateAccountState", stateBody(casm.KindAccount, "b", "SUSPENDED", cascade)},
 		{"createCustomer", `{"externalId":"n1","customerProfile":"b2b"}`},
 		{"createSubscriber", `{"subscriberProfile":"mobile","primaryResource":"491700000099"}`},
 		{"createSubscriptionOnAccount", `{"account":{"externalId":"a"},"offer":"offer_code","state":{"state":"ACTIVE","stateReason":"dfltActive"}}`},

@@ -206,8 +206,8 @@ type Entity struct {
 	// the parent offer subscription); zero for none.
 	Link uuid.UUID
 	// AttributesGained and AttributesLost are hashes of pairs that lists find it
-	// by and that it has gained and lost against the version that is stored.
-	// They are written, not read.
+	// by and that it has gained and lost against the version that is stored,
+	// each once. They are written, not read.
 	AttributesGained, AttributesLost []int64
 	Doc                              []byte
 }

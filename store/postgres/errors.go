@@ -54,7 +54,7 @@ func fatal(err error) bool {
 func taken(err error) bool {
 	var refusal *pgconn.PgError
 	return errors.As(err, &refusal) && refusal.Code == codeUnique &&
-		(refusal.TableName == "claim" || strings.HasPrefix(refusal.TableName, "entity_"))
+		(refusal.TableName == "claim" || strings.HasPrefix(refusal.TableName, "entity_") && refusal.TableName != "entity_attribute")
 }
 
 // lost reports whether err is the loss of a connection, or one that could not

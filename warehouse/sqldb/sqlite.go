@@ -22,8 +22,8 @@ const (
 	// position goes with the data.
 	sqliteSettings = `PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;`
 	// sqlitePages is the length of the write-ahead log from which it is copied back.
-	sqlitePages       = 16000
-	sqliteLogLimit    = 128 << 20
+	sqlitePages       = 32000
+	sqliteLogLimit    = 256 << 20
 	sqliteWriterCache = 96 << 20
 	sqliteReaderCache = 8 << 20
 	sqliteBusy        = 5 * time.Second
