@@ -458,7 +458,9 @@ func commitSome(t *testing.T, s store.Store, filled bool, n, freed int, before *
 					store.ClaimChange{ClaimKey: store.ExternalID(casm.KindAccount, "x"+strconv.Itoa(freed+n)), From: id(2, freed+n)})
 			}
 		}
-		set.Entities[0].AttributesGained, set.Entities[0].AttributesLost = []int64{7}, []int64{8}
+		for i := range set.Entities { // one that is new, and those that were loaded
+			set.Entities[i].AttributesGained, set.Entities[i].AttributesLost = []int64{7}, []int64{8}
+		}
 		if n == 2 {
 			set.Config = []store.ConfigChange{
 				{CodeKey: store.CodeKey{Collection: "offers", Code: name}, Version: 1, Doc: []byte("{}"), At: l.Now},
