@@ -159,7 +159,7 @@ func (p *tlsPart) look(s *tlsState, atOnce bool) (taken bool, err error) {
 		var e error
 		contents[i], e = f.read()
 		err = errors.Join(err, e)
-		fmt.Fprintf(hash, "%d %v\n", len(contents[i]), e) // a hash takes everything
+		hash.Write(fmt.Appendf(nil, "%d %v\n", len(contents[i]), e))
 		hash.Write(contents[i])
 	}
 	found := [sha256.Size]byte(hash.Sum(nil))

@@ -103,10 +103,34 @@ func TestTLSReload(t *testing.T) {
 		}
 	}
 
+	// A client that resumes its session where it can.
+	resuming := root.TLS()
+	resuming.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	visitor := over(t, resuming)
+	visitor.Transport.(*http.Transport).DisableKeepAlives = true
+	resumes := func() bool {
+		t.Helper()
+		res, err := visitor.Get(s.URL + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatal(err)
+		}
+		return res.TLS.DidResume
+	}
+	if resumes() || !resumes() {
+		t.Error("a session is not resumed, or one that there never was")
+	}
+
 	inPlace := s.ca.Server("in place")
 	inPlace.Write(t, s.dir)
 	s.serves(config, inPlace)
 	stand("in-place")
+	if resumes() || !resumes() {
+		t.Error("a session from before the change is resumed, or none after it")
+	}
 
 	renamed, aside := s.ca.Server("renamed"), t.TempDir()
 	cert, key := renamed.Write(t, aside)

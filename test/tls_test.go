@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -345,6 +347,10 @@ func TestHandshakesThatHang(t *testing.T) {
 			t.Errorf("connection %d is not ended: %v", i, err)
 		}
 	}
+	// One that hangs does not hold up a stop, for which the test's end has a bound.
+	if _, err := net.Dial("tcp", s.Address()); err != nil {
+		t.Error(err)
+	}
 }
 
 // firstFlight is what a client sends first.
@@ -361,4 +367,50 @@ func firstFlight(t *testing.T, config *tls.Config) []byte {
 		t.Fatal(err)
 	}
 	return bytes.Clone(buf[:n])
+}
+
+// TestTLSDocs: the commands for a private CA in docs/operations.md make files
+// that a server and its client work with.
+func TestTLSDocs(t *testing.T) {
+	for _, program := range []string{"bash", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("the commands need %s: %v", program, err)
+		}
+	}
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := tested.FindSubmatch(text)
+	if script == nil {
+		t.Fatal("docs/operations.md has no commands for a private CA")
+	}
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", string(script[1]))
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	pair, err := tls.X509KeyPair(read("crm.pem"), read("crm-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{ServerName: "casm.example", RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{pair}}
+	config.RootCAs.AppendCertsFromPEM(read("ca.pem"))
+	s := testkit.NewTLSApp(t, config, "--dev",
+		"--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"), "--tls-client-ca", filepath.Join(dir, "ca.pem"))
+	if log := s.Log(); strings.Contains(log, "level=WARN") || strings.Contains(log, "level=ERROR") {
+		t.Errorf("the start says:\n%s", log)
+	}
 }
