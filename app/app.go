@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,7 +56,8 @@ type App struct {
 
 	core    core
 	tracing *tracing
-	broker  *broker // nil: another one is published to
+	tls     *tlsSource // nil: plain http
+	broker  *broker    // nil: another one is published to
 	relay   *relay.Relay
 	dwh     *dwh // nil: none
 	api     *httpapi.Server
@@ -98,6 +100,9 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	a.later(func(context.Context) error { return ignoreClosed(listener.Close()) })
 
 	registry := newRegistry()
+	if err := a.startTLS(registry); err != nil {
+		return nil, err
+	}
 	if err := a.core.start(ctx, s.Data, engine.Options{
 		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, RequestRetention: s.RequestRetention, Logger: log, Metrics: registry,
 	}); err != nil {
@@ -249,6 +254,10 @@ func (a *App) serve(what string, s *http.Server, l net.Listener) {
 
 func (a *App) serveAPI(l net.Listener) {
 	a.server = a.newServer(a.api)
+	if a.tls != nil {
+		l = tlsListener{l, a.tls}
+		a.server.ErrorLog = stdlog.New(handshakeLog{a.log}, "", 0)
+	}
 	a.serve("API", a.server, l)
 	a.later(func(ctx context.Context) error {
 		a.api.Close()
@@ -305,7 +314,11 @@ func (a *App) missing() []string {
 
 // Status tells where the server is reached.
 func (a *App) Status() Status {
-	return Status{PID: os.Getpid(), Version: Version, URL: "http://" + reachable(a.address), NATS: a.natsURL()}
+	scheme := "http://"
+	if a.tls != nil {
+		scheme = "https://"
+	}
+	return Status{PID: os.Getpid(), Version: Version, URL: scheme + reachable(a.address), NATS: a.natsURL()}
 }
 
 // natsURL is where subscribers reach the in-process broker, or "".

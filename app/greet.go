@@ -39,6 +39,12 @@ func (a *App) greet(out io.Writer) {
 	}
 	b.WriteString("\nTry:\n\n")
 	b.WriteString(a.example(status.URL))
+	if a.tls != nil {
+		b.WriteString("\nWhere the certificate's CA is not known: curl --cacert FILE, casm --ca-file FILE.\n")
+		if a.settings.TLSClientCA != "" {
+			b.WriteString("Who connects needs a certificate: curl --cert FILE --key FILE, casm --client-cert FILE --client-key FILE.\n")
+		}
+	}
 	b.WriteString("\nCtrl-C stops it.\n\n")
 	_, _ = io.WriteString(out, b.String()) // a server whose greeting nobody reads serves all the same
 }

@@ -32,6 +32,10 @@ type Settings struct {
 	Listen     string `env:"CASM_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 takes a free one (default: ${default})."`
 	NATSListen string `name:"nats-listen" env:"CASM_NATS_LISTEN" default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Address on which subscribers reach the in-process NATS JetStream, or \"off\". Opened only with --dev: without it nobody could sign in there yet (default: ${default})."`
 
+	TLSCert     string `name:"tls-cert" env:"CASM_TLS_CERT" placeholder:"FILE" help:"Certificate (PEM) with which the API is served over https, and behind it those that lead to its CA. The files of TLS are read again when they change. None: http."`
+	TLSKey      string `name:"tls-key" env:"CASM_TLS_KEY" placeholder:"FILE" help:"Private key (PEM, not encrypted) of --tls-cert."`
+	TLSClientCA string `name:"tls-client-ca" env:"CASM_TLS_CLIENT_CA" placeholder:"FILE" help:"CA certificates (PEM): only who has a certificate of one may connect (mutual TLS). API keys are asked for all the same. None: everybody may connect."`
+
 	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server with JetStream, 2.12 or later, to publish to instead of the in-process one: nats://…, tls://… Several servers on one database need it."`
 
 	Warehouse string `env:"CASM_WAREHOUSE" placeholder:"URL" help:"PostgreSQL in which the data warehouse is kept, postgres://…, or \"off\" for none. None: a file in the data folder."`
@@ -83,6 +87,9 @@ func (s *Settings) Check() error {
 		add("--data must name a folder")
 	}
 	s.checkAddress("--listen", s.Listen, add)
+	if err := s.checkTLS(); err != nil {
+		all = append(all, err)
+	}
 	if err := s.Data.Check(); err != nil {
 		all = append(all, err)
 	}

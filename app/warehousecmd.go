@@ -94,7 +94,8 @@ type FeedSettings struct {
 	Feed       string `env:"CASM_FEED" placeholder:"URL" help:"Server whose feed is read, such as http://127.0.0.1:8080."`
 	APIKey     string `name:"api-key" env:"CASM_API_KEY" xor:"api-key" placeholder:"KEY" help:"API key for --feed, with the permission stream:read. Give it in the environment rather than on the command line."`
 	APIKeyFile string `name:"api-key-file" env:"CASM_API_KEY_FILE" xor:"api-key" placeholder:"FILE" help:"File that holds the API key."`
-	TimeZone   string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"The installation's time zone (IANA), of daily figures (default: ${default})."`
+	ClientTLS
+	TimeZone string `env:"CASM_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"The installation's time zone (IANA), of daily figures (default: ${default})."`
 }
 
 // Check finds what is wrong with them.
@@ -108,11 +109,15 @@ func (f *FeedSettings) Check() error {
 	if _, err := httpfeed.New(f.Feed, "", nil); err != nil {
 		return fmt.Errorf("--feed: %w", err)
 	}
-	return nil
+	return f.ClientTLS.Check()
 }
 
-// maxKeyFile bounds a file that holds a key, in bytes.
-const maxKeyFile = 4 << 10
+const (
+	// maxKeyFile bounds a file that holds a key, in bytes.
+	maxKeyFile = 4 << 10
+	// feedTimeout bounds one request to the feed.
+	feedTimeout = 2 * time.Minute
+)
 
 // open opens the feed that is named.
 func (f *FeedSettings) open() (*httpfeed.Feed, error) {
@@ -130,7 +135,11 @@ func (f *FeedSettings) open() (*httpfeed.Feed, error) {
 			return nil, fmt.Errorf("--api-key-file %s: it is empty", f.APIKeyFile)
 		}
 	}
-	return httpfeed.New(f.Feed, key, nil)
+	client, err := f.HTTP(feedTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return httpfeed.New(f.Feed, key, client)
 }
 
 // RebuildWarehouse builds the warehouse anew, beside the one there is, from

@@ -35,6 +35,9 @@ type Target struct {
 	Bare bool
 	// Key is an API key; "" for a server that was started with --dev.
 	Key string
+	// TLS says how an https server is known, and the client to it; nil: as this
+	// machine does.
+	TLS *tls.Config
 	// Others are more servers of the same installation; clients take turns.
 	Others []*Target
 }
@@ -63,7 +66,7 @@ func (c *client) connect(ctx context.Context) error {
 	var conn net.Conn
 	var err error
 	if c.target.URL.Scheme == "https" {
-		conn, err = (&tls.Dialer{NetDialer: dialer}).DialContext(ctx, "tcp", c.target.address())
+		conn, err = (&tls.Dialer{NetDialer: dialer, Config: c.target.TLS}).DialContext(ctx, "tcp", c.target.address())
 	} else {
 		conn, err = dialer.DialContext(ctx, "tcp", c.target.address())
 	}

@@ -12,6 +12,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,8 @@ type Options struct {
 	// Key is the API key; "" for a server with --dev.
 	Key string
 	// HTTP sends the requests; nil: a client of its own with a time limit of
-	// 30 s for each attempt.
+	// 30 s for each attempt. For a private CA or a client's certificate, give
+	// one whose http.Transport has a TLSClientConfig with them.
 	HTTP *http.Client
 	// Attempts is how often a request is sent at most; 0: 6. Between attempts
 	// it waits 0.1 s, then twice as long each time up to 5 s, or as long as the
@@ -155,6 +157,9 @@ func again(err error) bool {
 		case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
 		}
+		return false
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok { // nor will it be another server soon
 		return false
 	}
 	_, broken := errors.AsType[*connectionError](err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"casm"
+	"casm/app"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -34,13 +36,16 @@ Examples:
   casm config export > casm.yaml
   casm config diff casm.yaml
   casm config import casm.yaml
-  casm config export --json --server https://casm.example`
+  casm config export --json --server https://casm.example
+  casm config export --server https://casm.internal --ca-file ca.pem --client-cert me.pem --client-key me-key.pem`
 }
 
 // client is how a running server is reached.
 type client struct {
 	Server string `default:"http://127.0.0.1:8080" env:"CASM_SERVER" placeholder:"URL" help:"The running server (default: ${default})."`
 	APIKey string `env:"CASM_API_KEY" placeholder:"KEY" help:"API key; give it in the environment rather than on the command line."`
+
+	app.ClientTLS `embed:""`
 }
 
 // Validate is called when the command line was read.
@@ -49,7 +54,7 @@ func (c *client) Validate() error {
 	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("--server must be an address such as http://127.0.0.1:8080")
 	}
-	return nil
+	return c.ClientTLS.Check()
 }
 
 // maxAnswer bounds what is read of a server's answer.
@@ -69,7 +74,14 @@ func (c *client) send(ctx context.Context, method, path string, body []byte, hea
 	if c.APIKey != "" {
 		req.Header.Set("Authorization", "Bearer "+c.APIKey)
 	}
-	res, err := http.DefaultClient.Do(req)
+	caller, err := c.HTTP(0) // ctx bounds it
+	if err != nil {
+		return nil, err
+	}
+	res, err := caller.Do(req)
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return nil, fmt.Errorf("%w; --ca-file names the CA of a server whose CA this machine does not know", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; is the server running, and is --server right?", err)
 	}

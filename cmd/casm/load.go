@@ -20,13 +20,14 @@ type load struct {
 	Warmup            time.Duration `default:"500ms" help:"How long before it is measured (default: ${default})."`
 	Target            string        `placeholder:"URL" help:"A running server with the demonstration, such as http://127.0.0.1:8080. It gets many customers. None: a server of its own, on a temporary folder."`
 	APIKey            string        `env:"CASM_API_KEY" placeholder:"KEY" help:"API key for --target."`
-	Rate              float64       `placeholder:"N" help:"Requests a second that all clients send together; latencies then count from when a request was due. None: as many as are answered."`
-	Warehouse         bool          `help:"Keeps the data warehouse of a server of its own on, and reports how far it fell behind."`
-	BatchLimit        int           `placeholder:"N" help:"Batch limit of the server of its own. None: the default."`
-	Database          string        `env:"CASM_LOAD_DATABASE" placeholder:"URL" help:"PostgreSQL for the server of its own, postgres://…; it gets many customers, so give it a database for this alone."`
-	Servers           int           `default:"1" placeholder:"N" help:"How many servers of its own share the database; clients take turns (default: ${default})."`
-	CompareBatchLimit int           `placeholder:"N" help:"Measures a second server of its own with this batch limit too, in turns with the first."`
-	JSON              bool          `name:"json" help:"Print the results as JSON."`
+	app.ClientTLS     `embed:""`
+	Rate              float64 `placeholder:"N" help:"Requests a second that all clients send together; latencies then count from when a request was due. None: as many as are answered."`
+	Warehouse         bool    `help:"Keeps the data warehouse of a server of its own on, and reports how far it fell behind."`
+	BatchLimit        int     `placeholder:"N" help:"Batch limit of the server of its own. None: the default."`
+	Database          string  `env:"CASM_LOAD_DATABASE" placeholder:"URL" help:"PostgreSQL for the server of its own, postgres://…; it gets many customers, so give it a database for this alone."`
+	Servers           int     `default:"1" placeholder:"N" help:"How many servers of its own share the database; clients take turns (default: ${default})."`
+	CompareBatchLimit int     `placeholder:"N" help:"Measures a second server of its own with this batch limit too, in turns with the first."`
+	JSON              bool    `name:"json" help:"Print the results as JSON."`
 }
 
 // Help is what casm load --help adds.
@@ -83,6 +84,9 @@ func (l *load) Validate() error {
 		u, err := url.Parse(l.Target)
 		if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			return errors.New("--target must be an address such as http://127.0.0.1:8080")
+		}
+		if err := l.ClientTLS.Check(); err != nil {
+			return err
 		}
 		if l.BatchLimit != 0 || l.CompareBatchLimit != 0 {
 			return errors.New("the batch limit can be given for a server of its own only, not with --target")
@@ -157,8 +161,9 @@ func (l *load) measure(ctx context.Context, out *loadReport, contenders []conten
 // contenders gives what is measured, and what ends it.
 func (l *load) contenders(ctx context.Context) ([]contender, func() error, error) {
 	if l.Target != "" {
-		u, err := url.Parse(l.Target)
-		return []contender{{"-", &bench.Target{URL: u, Key: l.APIKey}}}, func() error { return nil }, err
+		u, err1 := url.Parse(l.Target)
+		config, err2 := l.Config()
+		return []contender{{"-", &bench.Target{URL: u, Key: l.APIKey, TLS: config}}}, func() error { return nil }, errors.Join(err1, err2)
 	}
 	limits := []int{l.BatchLimit}
 	if l.CompareBatchLimit != 0 {

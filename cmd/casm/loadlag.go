@@ -78,7 +78,8 @@ func readLag(ctx context.Context, t *bench.Target) (l lag, err error) {
 	if t.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+t.Key)
 	}
-	res, err := http.DefaultClient.Do(req)
+	caller := &http.Client{Transport: &http.Transport{TLSClientConfig: t.TLS, DisableKeepAlives: true}}
+	res, err := caller.Do(req)
 	if err != nil {
 		return l, fmt.Errorf("the warehouse's lag: %w", err)
 	}

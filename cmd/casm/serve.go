@@ -19,8 +19,8 @@ func (serve) Help() string {
     for trying out: on this machine only, nobody signs in, with a small operator's configuration
 
   casm key create --name crm --role "CRM Integration"
-  casm serve --listen 0.0.0.0:8080 --data /var/lib/casm
-    with keys; put what ends TLS in front of it
+  casm serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --data /var/lib/casm
+    with keys, over https; with --tls-client-ca ca.pem only for clients that have a certificate of that CA
 
   casm serve --config /etc/casm.yaml
     every setting is a flag (--nats-listen off), a variable (CASM_NATS_LISTEN=off) and a key of the file (nats-listen: off); a flag goes before a variable, a variable before the file

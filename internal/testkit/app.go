@@ -91,6 +91,9 @@ type App struct {
 	keys bool   // requests need an API key
 	bin  string // another binary than Binary's
 	bare bool   // without the demonstration
+
+	https *http.Client // reaches it, over https; nil: it is reached over http
+
 	Data string // folder of the data
 	URL  string // of the API, without a slash at the end
 	NATS string // URL of the broker
@@ -147,7 +150,11 @@ func newApp(a *App) *App {
 	a.t.Helper()
 	t := a.t
 	a.Data = t.TempDir()
-	a.URL = fmt.Sprintf("http://127.0.0.1:%d", FreePort(t))
+	scheme := "http"
+	if a.https != nil {
+		scheme = "https"
+	}
+	a.URL = fmt.Sprintf("%s://127.0.0.1:%d", scheme, FreePort(t))
 	a.NATS = fmt.Sprintf("nats://127.0.0.1:%d", FreePort(t))
 	a.Start()
 	t.Cleanup(func() {
@@ -169,7 +176,7 @@ func (a *App) Start() {
 	}
 	args := []string{
 		"serve", "--data", a.Data,
-		"--listen", a.URL[len("http://"):], "--nats-listen", a.NATS[len("nats://"):],
+		"--listen", a.Address(), "--nats-listen", a.NATS[len("nats://"):],
 	}
 	if !a.keys {
 		args = append(args, "--dev")
@@ -211,7 +218,7 @@ func (a *App) ready() bool {
 	if err != nil {
 		return false
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := a.client(http.DefaultClient).Do(req)
 	if err != nil {
 		return false
 	}
@@ -264,7 +271,7 @@ func (a *App) Post(ctx context.Context, path, body string) (int, http.Header, []
 		return 0, nil, nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return send(req)
+	return a.send(req)
 }
 
 // Get reads a path.
@@ -273,11 +280,25 @@ func (a *App) Get(ctx context.Context, path string) (int, http.Header, []byte, e
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	return send(req)
+	return a.send(req)
 }
 
-func send(req *http.Request) (int, http.Header, []byte, error) {
-	res, err := client.Do(req)
+// Address is the host and port of the API.
+func (a *App) Address() string {
+	_, address, _ := strings.Cut(a.URL, "://")
+	return address
+}
+
+// client is what reaches it: the one of https, else the one for http.
+func (a *App) client(plain *http.Client) *http.Client {
+	if a.https != nil {
+		return a.https
+	}
+	return plain
+}
+
+func (a *App) send(req *http.Request) (int, http.Header, []byte, error) {
+	res, err := a.client(client).Do(req)
 	if err != nil {
 		return 0, nil, nil, err
 	}
