@@ -343,7 +343,7 @@ func (t sqliteTx) Many(ctx context.Context, sql string, columns []Column, rows [
 	if len(rows) == 0 {
 		return nil
 	}
-	stmt, err := t.c.Prepare(strings.Replace(sql, "{rows}", sqliteRows(columns), 1))
+	stmt, err := t.c.Prepare(sqliteMany(sql, columns))
 	if err != nil {
 		return err
 	}
@@ -358,6 +358,19 @@ func (t sqliteTx) Many(ctx context.Context, sql string, columns []Column, rows [
 		}
 	}
 	return nil
+}
+
+// sqliteMany is a statement with {rows} for one row. What is only added is given
+// as VALUES: of a SELECT there might be several rows, and for the case that a
+// later one fails the pages that change are kept.
+func sqliteMany(sql string, columns []Column) string {
+	rows := "SELECT " + names(columns, "v.") + " FROM {rows}"
+	values := "VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	sql = strings.Replace(sql, rows+" WHERE true ON CONFLICT", values+" ON CONFLICT", 1)
+	if strings.HasSuffix(sql, rows) {
+		sql = strings.TrimSuffix(sql, rows) + values
+	}
+	return strings.Replace(sql, "{rows}", sqliteRows(columns), 1)
 }
 
 // sqliteRows is a FROM item with one row of parameters.
