@@ -36,6 +36,7 @@ type Proxy struct {
 	mu      sync.Mutex
 	next    Cut // armed for one COMMIT
 	cuts    int
+	trips   int
 	refuse  bool
 	closed  bool
 	current map[net.Conn]bool // both sides of all connections
@@ -67,6 +68,14 @@ func (p *Proxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cuts
+}
+
+// RoundTrips returns how often clients asked for answers to what they had sent,
+// each a time that they waited.
+func (p *Proxy) RoundTrips() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.trips
 }
 
 // CutAll cuts all connections that there are.
@@ -188,6 +197,11 @@ func (l *link) fromClient() error {
 		return err
 	}
 	return messages(r, l.server, func(kind byte, body []byte) error {
+		if kind == 'S' || kind == 'Q' { // sync, simple query
+			l.proxy.mu.Lock()
+			l.proxy.trips++
+			l.proxy.mu.Unlock()
+		}
 		if !l.commits(kind, body) {
 			return nil
 		}

@@ -25,9 +25,11 @@ var (
 		return s
 	}()
 
+	// The bounds of the months are known before it begins, which spares the
+	// database the tables of all others.
 	selectFeedRows = newStatement(`SELECT u.i, j.ordinal, ` + changeColumns + `
 	FROM unnest($1::integer[], $2::uuid[], $3::integer[], $4::integer[]) WITH ORDINALITY AS u(month, transaction_id, ordinal, first, i)
-	CROSS JOIN LATERAL (SELECT * FROM journal j WHERE j.month = u.month AND j.transaction_id = u.transaction_id
+	CROSS JOIN LATERAL (SELECT * FROM journal j WHERE j.month = u.month AND j.month BETWEEN $8 AND $9 AND j.transaction_id = u.transaction_id
 	  AND j.batch_ordinal = u.ordinal AND j.ordinal >= u.first
 	  AND ($5::uuid IS NULL OR j.customer = $5) AND ($6::smallint = 0 OR j.kind = $6)
 	  ORDER BY j.ordinal LIMIT $7) j`)
@@ -166,6 +168,9 @@ func (r *reader) feedRows(ctx context.Context, found []store.Entry, page []logge
 		}
 		a.int2(int16(filter.Kind))
 		a.limit(limit - len(found))
+		older := func(a, b logged) int { return cmp.Compare(a.month, b.month) }
+		a.int4(slices.MinFunc(page, older).month)
+		a.int4(slices.MaxFunc(page, older).month)
 	}, func(row *row) error {
 		if len(found) >= limit {
 			return nil

@@ -104,12 +104,17 @@ func newLoading(kind casm.Kind) loading {
 }
 
 var (
-	// A request's claim has an ordinal, by which its transaction is found; of
-	// others it is NULL.
-	loadClaims = newStatement(`SELECT u.i, c.holder, ` + transactionColumns + `
-	FROM unnest($1::smallint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u(space, key, ordinal, i)
-	` + lateralOne(`claim`, `c`, `c.space = u.space AND c.key = u.key`) + `
-	LEFT JOIN LATERAL (SELECT * FROM business_transaction t WHERE t.transaction_id = c.holder AND t.ordinal = u.ordinal LIMIT 1) t ON true`)
+	loadClaims = newStatement(`SELECT u.i, c.holder
+	FROM unnest($1::smallint[], $2::text[]) WITH ORDINALITY AS u(space, key, i)
+	` + lateralOne(`claim`, `c`, `c.space = u.space AND c.key = u.key`))
+
+	// loadRepeated finds the transactions of requests that were made before.
+	// Their months are not known, and to begin with the tables of all months
+	// takes the database longer the more of them there are: so it is not asked
+	// with each commit, only when there is something to find.
+	loadRepeated = newStatement(`SELECT u.i, ` + transactionColumns + `
+	FROM unnest($1::uuid[], $2::integer[]) WITH ORDINALITY AS u(transaction_id, ordinal, i)
+	` + lateralOne(`business_transaction`, `t`, `t.transaction_id = u.transaction_id AND t.ordinal = u.ordinal`))
 
 	loadClock = newStatement(`SELECT clock_timestamp(), l.epoch, l.position, c.version FROM log_head l, config_head c`)
 )
@@ -227,6 +232,9 @@ func (h *held) lock(p *pipe, needs store.Needs) {
 
 // loaded ends a load: what it gave must belong to customers that are locked.
 func (r *reader) loaded(ctx context.Context, l *store.Loaded, needs store.Needs) error {
+	if err := r.loadRepeated(ctx, l, needs); err != nil {
+		return err
+	}
 	if err := r.loadUnknown(ctx, l); err != nil {
 		return err
 	}
@@ -248,30 +256,21 @@ func (r *reader) load(p *pipe, needs store.Needs) *store.Loaded {
 	}
 	if n := len(needs.Requests) + len(needs.Claims); n > 0 {
 		p.add(loadClaims, func(a *args) {
-			spaces, keys, ordinals := newArray(oidInt2, 6*n), newArray(oidText, 40*n), newArray(oidInt4, 8*n)
-			for _, key := range needs.Requests {
-				spaces.int2(int16(key.Space))
-				keys.text(key.Key)
-				ordinals.int4(int32(key.Ordinal()))
-			}
-			for _, key := range needs.Claims {
-				spaces.int2(int16(key.Space))
-				keys.text(key.Key)
-				ordinals.none()
+			spaces, keys := newArray(oidInt2, 6*n), newArray(oidText, 40*n)
+			for _, claims := range [][]store.ClaimKey{needs.Requests, needs.Claims} {
+				for _, key := range claims {
+					spaces.int2(int16(key.Space))
+					keys.text(key.Key)
+				}
 			}
 			a.array(spaces)
 			a.array(keys)
-			a.array(ordinals)
 		}, func(row *row) error {
 			i, holder := row.int8()-1, row.id()
 			if i >= int64(len(needs.Requests)) {
 				l.Claims[needs.Claims[i-int64(len(needs.Requests))]] = holder
-				return nil
-			}
-			key := needs.Requests[i]
-			l.Claims[key] = holder
-			if t := row.transaction(); t.ID != none {
-				l.Transactions[key] = t
+			} else {
+				l.Claims[needs.Requests[i]] = holder
 			}
 			return nil
 		})
@@ -297,6 +296,31 @@ func (r *reader) load(p *pipe, needs store.Needs) *store.Loaded {
 		return nil
 	})
 	return l
+}
+
+// loadRepeated loads the transactions of requests that were made before.
+func (r *reader) loadRepeated(ctx context.Context, l *store.Loaded, needs store.Needs) error {
+	var repeated []store.ClaimKey
+	for _, key := range needs.Requests {
+		if _, made := l.Claims[key]; made {
+			repeated = append(repeated, key)
+		}
+	}
+	if len(repeated) == 0 {
+		return nil
+	}
+	return r.query(ctx, "transactions made before", loadRepeated, func(a *args) {
+		ids, ordinals := newArray(oidUUID, 20*len(repeated)), newArray(oidInt4, 8*len(repeated))
+		for _, key := range repeated {
+			ids.id(l.Claims[key])
+			ordinals.int4(int32(key.Ordinal()))
+		}
+		a.array(ids)
+		a.array(ordinals)
+	}, func(row *row) error {
+		l.Transactions[repeated[row.int8()-1]] = row.transaction()
+		return nil
+	})
 }
 
 // loadUnknown loads what stands above an entity in a place that its writer did
