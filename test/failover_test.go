@@ -40,7 +40,7 @@ func TestFailover(t *testing.T) {
 	}
 	stop(standby)
 	hosts := strings.Replace(primary.URL(name), primary.Address(), primary.Address()+","+standby.Address(), 1)
-	app := testkit.NewApp(t, "--database", hosts+"&target_session_attrs=read-write", "--warehouse", "off")
+	app := testkit.NewApp(t, "--database", hosts, "--warehouse", "off")
 	for n := range 4 {
 		post(t, app, "/v1/casm/customers/create", fmt.Sprintf(`{"requestId":"hot%d","externalId":"hot%d","customerProfile":"b2b"}`, n, n))
 	}
