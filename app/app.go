@@ -56,8 +56,9 @@ type App struct {
 
 	core    core
 	tracing *tracing
-	tls     *tlsSource // nil: plain http
-	broker  *broker    // nil: another one is published to
+	tls     *tlsSource          // nil: plain http
+	auth    *auth.Authenticator // nil: nobody has to sign in
+	broker  *broker             // nil: another one is published to
 	relay   *relay.Relay
 	dwh     *dwh // nil: none
 	api     *httpapi.Server
@@ -121,6 +122,9 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
 
+	if !s.Dev {
+		a.auth = auth.New(auth.Options{Configuration: a.core.engine})
+	}
 	target, err := a.stream(ctx, s, log)
 	if err != nil {
 		return nil, err
@@ -144,7 +148,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 
 	o := httpapi.Options{
-		Engine: a.core.engine, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: log,
+		Engine: a.core.engine, Auth: a.auth, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
 		Demonstration: demo.Document(),
 	}
@@ -157,9 +161,6 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	if built != nil {
 		o.Console = built
-	}
-	if !s.Dev {
-		o.Auth = auth.New(auth.Options{Configuration: a.core.engine})
 	}
 	a.api = httpapi.New(o)
 	a.serveAPI(netutil.LimitListener(listener, s.MaxConns))
@@ -176,9 +177,14 @@ func (a *App) stream(ctx context.Context, s Settings, log *slog.Logger) (stream.
 		}
 		return target, err
 	}
-	b, stop, err := startBroker(ctx, natsjs.ServerOptions{
-		Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Shut: !s.Dev, Logger: log,
-	}, brokerPatience, func(err error) { a.failed <- err })
+	o := natsjs.ServerOptions{Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Logger: log}
+	if a.auth != nil {
+		o.SignIn = a.signIn
+	}
+	if a.tls != nil {
+		o.TLS = a.tls.current()
+	}
+	b, stop, err := startBroker(ctx, o, brokerPatience, func(err error) { a.failed <- err })
 	if err != nil {
 		return nil, err
 	}

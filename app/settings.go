@@ -30,7 +30,7 @@ type Settings struct {
 	Data
 
 	Listen     string `env:"CASM_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 takes a free one (default: ${default})."`
-	NATSListen string `name:"nats-listen" env:"CASM_NATS_LISTEN" default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Address on which subscribers reach the in-process NATS JetStream, or \"off\". Opened only with --dev: without it nobody could sign in there yet (default: ${default})."`
+	NATSListen string `name:"nats-listen" env:"CASM_NATS_LISTEN" default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Address on which subscribers reach the in-process NATS JetStream, or \"off\". They show an API key with stream:read as their token, unless --dev is given; TLS is that of the API (default: ${default})."`
 
 	TLSCert     string `name:"tls-cert" env:"CASM_TLS_CERT" placeholder:"FILE" help:"Certificate (PEM) with which the API is served over https, and behind it those that lead to its CA. The files of TLS are read again when they change. None: http."`
 	TLSKey      string `name:"tls-key" env:"CASM_TLS_KEY" placeholder:"FILE" help:"Private key (PEM, not encrypted) of --tls-cert."`

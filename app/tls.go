@@ -54,8 +54,14 @@ func (s *Settings) checkTLS() error {
 func (a *App) startTLS(registry prometheus.Registerer) (err error) {
 	s := &a.settings
 	if s.TLSCert == "" {
-		if host, _, err := net.SplitHostPort(s.Listen); err == nil && !isLoopback(host) {
-			a.log.Warn("keys and data go over the network in clear text, unless what ends TLS stands in front: --tls-cert and --tls-key serve https", "listen", s.Listen)
+		addresses := []string{s.Listen}
+		if s.Stream == "" {
+			addresses = append(addresses, s.NATSListen)
+		}
+		for _, address := range addresses {
+			if host, _, err := net.SplitHostPort(address); err == nil && !isLoopback(host) {
+				a.log.Warn("keys and data go over the network in clear text, unless what ends TLS stands in front: give --tls-cert and --tls-key", "listen", address)
+			}
 		}
 		return nil
 	}
@@ -370,6 +376,15 @@ func (l tlsListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return tls.Server(c, l.source.state.Load().config), nil
+}
+
+// current is a configuration that follows the files, for who makes the
+// handshake itself.
+func (t *tlsSource) current() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return t.state.Load().config, nil },
+	}
 }
 
 // handshakeLog takes what an http.Server tells of handshakes that failed: a

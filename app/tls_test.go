@@ -307,16 +307,18 @@ func TestOpenWithoutTLS(t *testing.T) {
 	const told = "in clear text"
 	for name, c := range map[string]struct {
 		listen string
+		nats   string
 		tls    bool
 		warned bool
 	}{
-		"open":     {"0.0.0.0:0", false, true},
-		"loopback": {"127.0.0.1:0", false, false},
-		"https":    {"0.0.0.0:0", true, false},
+		"open":     {"0.0.0.0:0", Off, false, true},
+		"loopback": {"127.0.0.1:0", "127.0.0.1:0", false, false},
+		"https":    {"0.0.0.0:0", "0.0.0.0:0", true, false},
+		"stream":   {"127.0.0.1:0", "0.0.0.0:0", false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := settings(t)
-			s.Dev, s.Listen, s.NATSListen, s.Warehouse = false, c.listen, Off, Off
+			s.Dev, s.Listen, s.NATSListen, s.Warehouse = false, c.listen, c.nats, Off
 			if c.tls {
 				s.TLSCert, s.TLSKey = ca.Server("casm").Write(t, t.TempDir())
 			}

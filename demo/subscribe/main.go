@@ -1,6 +1,7 @@
 // Command subscribe prints the business transactions that a casm server
 // publishes, the first ones first: an example of a subscriber that resumes
-// where it left off.
+// where it left off. Where there is no --dev, CASM_API_KEY holds a key with the
+// permission stream:read.
 //
 //	go run ./demo/subscribe -url nats://127.0.0.1:4222 -name my-crm
 package main
@@ -32,7 +33,7 @@ func main() {
 }
 
 func follow(ctx context.Context, url, name string, count int) error {
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1))
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.Token(os.Getenv("CASM_API_KEY")))
 	if err != nil {
 		return err
 	}

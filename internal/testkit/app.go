@@ -88,6 +88,9 @@ func FreePort(t testing.TB) int {
 type App struct {
 	t    testing.TB
 	args []string
+	// Bearer is the key that requests show; "" for none.
+	Bearer string
+
 	keys bool   // requests need an API key
 	bin  string // another binary than Binary's
 	bare bool   // without the demonstration
@@ -298,6 +301,9 @@ func (a *App) client(plain *http.Client) *http.Client {
 }
 
 func (a *App) send(req *http.Request) (int, http.Header, []byte, error) {
+	if a.Bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+a.Bearer)
+	}
 	res, err := a.client(client).Do(req)
 	if err != nil {
 		return 0, nil, nil, err

@@ -5,6 +5,7 @@ package natsjs
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,9 +40,11 @@ type ServerOptions struct {
 	// Listen is host:port for subscribers from outside; "" or "off" for none.
 	// Port 0 takes a free one.
 	Listen string
-	// Shut keeps strangers out altogether: the port is not opened, whatever
-	// Listen says. Connections within the process are not concerned.
-	Shut bool
+	// SignIn says who may connect from outside, with the rights of a reader;
+	// nil for anybody. Connections within the process are not concerned.
+	SignIn SignIn
+	// TLS is what the port speaks; nil for plain TCP.
+	TLS *tls.Config
 	// MaxConnections bounds how many connections are open at once; 0 for 256.
 	MaxConnections int
 	// ReadyTimeout bounds the wait for a start; 0 for 30 s (after a crash the
@@ -58,7 +61,10 @@ type Server struct {
 	log       *slog.Logger
 	publisher nats.Option // credentials with all rights
 	reader    nats.Option // credentials with a stranger's rights
+	secure    bool        // the port speaks TLS
 	stop      sync.Once
+	quit      chan struct{} // closed by Stop
+	watching  sync.WaitGroup
 }
 
 // Start starts a server and waits until it is ready.
@@ -93,9 +99,13 @@ func Start(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err := listen(opts, o); err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Logger}
-	if err := s.users(opts, o.Shut); err != nil {
+	s := &Server{log: o.Logger, secure: o.TLS != nil, quit: make(chan struct{})}
+	if err := s.users(opts, o.SignIn != nil); err != nil {
 		return nil, err
+	}
+	var g *gate
+	if o.SignIn != nil {
+		g = guard(opts, o.SignIn, o.Logger)
 	}
 
 	logger := &logAdapter{log: o.Logger, fatal: make(chan string, 1)}
@@ -105,10 +115,15 @@ func Start(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	ns.SetLogger(logger, o.Logger.Enabled(ctx, LevelTrace), false)
 	s.ns = ns
+	if g != nil {
+		if err := g.open(ns); err != nil {
+			return nil, err
+		}
+		s.watching.Go(func() { g.watch(s.quit) })
+	}
 	go ns.Start()
 	if err := s.ready(ctx, o, logger); err != nil {
-		ns.Shutdown()
-		ns.WaitForShutdown()
+		s.Stop()
 		return nil, err
 	}
 	if addr := s.Addr(); addr != "" {
@@ -131,15 +146,12 @@ func listen(opts *server.Options, o ServerOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s %q: %q is not a port from 0 to 65535", ListenFlag, o.Listen, text)
 	}
-	if o.Shut {
-		return nil
-	}
 	probe, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return portError(o.Listen, err)
 	}
 	_ = probe.Close()
-	opts.DontListen = false
+	opts.DontListen, opts.TLSConfig = false, o.TLS
 	opts.Host, opts.Port = host, int(port)
 	if port == 0 {
 		opts.Port = server.RANDOM_PORT
@@ -199,13 +211,17 @@ func (s *Server) Addr() string {
 	return ""
 }
 
-// URL returns what subscribers connect to, such as nats://127.0.0.1:4222; ""
-// when the port is shut.
+// URL returns what subscribers connect to, such as nats://127.0.0.1:4222, or
+// tls://…; "" when no port is open.
 func (s *Server) URL() string {
-	if a := s.Addr(); a != "" {
-		return "nats://" + a
+	a := s.Addr()
+	switch {
+	case a == "":
+		return ""
+	case s.secure:
+		return "tls://" + a
 	}
-	return ""
+	return "nats://" + a
 }
 
 // Healthy reports whether the server runs with JetStream, and if not why.
@@ -237,6 +253,8 @@ func (s *Server) Reader(name string) (*nats.Conn, error) {
 // written. Close targets and readers first. Further calls do nothing.
 func (s *Server) Stop() {
 	s.stop.Do(func() {
+		close(s.quit)
+		s.watching.Wait()
 		s.ns.Shutdown()
 		s.ns.WaitForShutdown()
 	})
