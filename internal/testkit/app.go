@@ -48,12 +48,15 @@ var binary struct {
 	err  error
 }
 
-// CleanUp removes what Binary built and ends the PostgreSQL of Database; call
-// it at the end of TestMain.
+// CleanUp removes what Binary built and ends the servers that tests shared, of
+// Database and SharedKafka; call it at the end of TestMain.
 func CleanUp() {
 	_ = os.RemoveAll(binary.dir)
 	if shared.p != nil {
 		_ = shared.p.Stop() // its folder is a temporary one
+	}
+	if sharedKafka.k != nil {
+		_ = sharedKafka.k.Stop()
 	}
 }
 

@@ -1,0 +1,487 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"casm"
+	"casm/stream"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// How much one request takes of a partition. A broker gives one batch at the
+// least, however large.
+const (
+	glanceBytes = 256 << 10 // when one record is looked for
+	readBytes   = 1 << 20   // when all are read
+)
+
+// lookBack bounds, in records, how far back the last message of a partition is
+// looked for behind what others wrote or what was given up.
+const lookBack = 1 << 18
+
+// retryPause is between looks at brokers that take a moment.
+const retryPause = 20 * time.Millisecond
+
+// reader reads the committed messages of a topic, at any place, without being
+// a member of a consumer group.
+type reader struct {
+	cl      *kgo.Client
+	adm     *kadm.Client
+	topic   string
+	timeout time.Duration
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	id      kadm.TopicID
+	leaders map[int32]int32 // by partition; nil: to be asked for
+}
+
+func newReader(url string, o *Options) (*reader, address, error) {
+	a, err := parse(url)
+	if err != nil {
+		return nil, a, fmt.Errorf("stream: the address %w", err)
+	}
+	if o.Topic != "" {
+		a.topic = o.Topic
+	}
+	opts, err := a.connection(o.Password)
+	if err != nil {
+		return nil, a, err
+	}
+	o.connection = append(opts,
+		kgo.ClientID(o.Name), kgo.WithLogger(logger{o.Logger}), kgo.DisableClientMetrics(),
+		kgo.DialTimeout(min(o.Timeout, 5*time.Second)), kgo.RetryTimeout(o.Timeout),
+		kgo.MetadataMinAge(100*time.Millisecond))
+	cl, err := kgo.NewClient(o.connection...)
+	if err != nil {
+		return nil, a, fmt.Errorf("stream: %w", err)
+	}
+	return &reader{cl: cl, adm: kadm.NewClient(cl), topic: a.topic, timeout: o.Timeout, log: o.Logger}, a, nil
+}
+
+func (r *reader) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, r.timeout)
+}
+
+// wrap says what an error was about; where no broker can be reached, why.
+func (r *reader) wrap(ctx context.Context, what string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if e := r.cl.Ping(ctx); e != nil && !errors.Is(e, context.DeadlineExceeded) {
+			err = fmt.Errorf("no broker answers: %w: %w", e, err)
+		}
+	}
+	return fmt.Errorf("stream %s: %s: %w", r.topic, what, err)
+}
+
+// partitions gives the leader of each partition, and the topic's id.
+func (r *reader) partitions(ctx context.Context) (map[int32]int32, kadm.TopicID, error) {
+	r.mu.Lock()
+	leaders, id := r.leaders, r.id
+	r.mu.Unlock()
+	if leaders != nil {
+		return leaders, id, nil
+	}
+	topics, err := r.adm.ListTopics(ctx, r.topic)
+	if err == nil {
+		err = topics[r.topic].Err
+	}
+	if err != nil {
+		return nil, id, r.wrap(ctx, "its partitions", err)
+	}
+	leaders = map[int32]int32{}
+	for p, d := range topics[r.topic].Partitions {
+		if d.Err != nil {
+			return nil, id, r.wrap(ctx, fmt.Sprintf("partition %d", p), d.Err)
+		}
+		leaders[p] = d.Leader
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaders, r.id = leaders, topics[r.topic].ID
+	return r.leaders, r.id, nil
+}
+
+// forget lets the leaders be asked for again.
+func (r *reader) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaders = nil
+}
+
+// place is an offset for each of some partitions.
+type place map[int32]int64
+
+// page is what a partition gave.
+type page struct {
+	messages []message // those that are the relay's
+	next     int64     // the offset behind what was read
+	stable   int64     // the end of what is committed
+	high     int64     // the end of all, with what is not committed yet
+}
+
+// message is a record that the relay wrote.
+type message struct {
+	offset int64
+	tail   stream.Tail
+	record *kgo.Record
+}
+
+// bounds gives where the partitions begin and where what is committed ends.
+func (r *reader) bounds(ctx context.Context) (from, to place, err error) {
+	list := func(of func(context.Context, ...string) (kadm.ListedOffsets, error)) (place, error) {
+		listed, err := of(ctx, r.topic)
+		if err == nil {
+			err = listed.Error()
+		}
+		if err != nil {
+			return nil, r.wrap(ctx, "where it ends", err)
+		}
+		at := place{}
+		for p, o := range listed[r.topic] {
+			at[p] = o.Offset
+		}
+		return at, nil
+	}
+	if from, err = list(r.adm.ListStartOffsets); err == nil {
+		to, err = list(r.adm.ListCommittedOffsets)
+	}
+	return from, to, err
+}
+
+// fetch reads one page of each partition of a place, and waits for the first
+// record if there is none.
+func (r *reader) fetch(ctx context.Context, at place, most int32, wait time.Duration) (map[int32]page, error) {
+	leaders, id, err := r.partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	requests := map[int32]*kmsg.FetchRequest{}
+	for p, offset := range at { // in random order: a broker may fill its answer with the first ones
+		broker := leaders[p]
+		q := requests[broker]
+		if q == nil {
+			q = kmsg.NewPtrFetchRequest()
+			q.ReplicaID, q.IsolationLevel, q.SessionEpoch = -1, 1, -1
+			q.MinBytes, q.MaxBytes, q.MaxWaitMillis = 1, 16*readBytes, int32(wait.Milliseconds())
+			t := kmsg.NewFetchRequestTopic()
+			t.Topic, t.TopicID = r.topic, id
+			q.Topics = append(q.Topics, t)
+			requests[broker] = q
+		}
+		part := kmsg.NewFetchRequestTopicPartition()
+		part.Partition, part.FetchOffset, part.PartitionMaxBytes = p, offset, most
+		q.Topics[0].Partitions = append(q.Topics[0].Partitions, part)
+	}
+	type answer struct {
+		response *kmsg.FetchResponse
+		err      error
+	}
+	answers := make(chan answer, len(requests))
+	for broker, q := range requests {
+		go func() {
+			response, err := q.RequestWith(ctx, r.cl.Broker(int(broker)))
+			answers <- answer{response, err}
+		}()
+	}
+	pages := map[int32]page{}
+	for range requests {
+		a := <-answers
+		if a.err == nil {
+			a.err = kerr.ErrorForCode(a.response.ErrorCode)
+		}
+		if a.err == nil {
+			a.err = r.read(a.response, at, pages)
+		}
+		if a.err != nil {
+			r.forget()
+			err = r.wrap(ctx, "read", a.err)
+		}
+	}
+	return pages, err
+}
+
+// read takes the pages out of an answer.
+func (r *reader) read(response *kmsg.FetchResponse, at place, pages map[int32]page) error {
+	for i := range response.Topics {
+		for j := range response.Topics[i].Partitions {
+			rp := &response.Topics[i].Partitions[j]
+			got, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+				Offset: at[rp.Partition], IsolationLevel: kgo.ReadCommitted(), Topic: r.topic, Partition: rp.Partition,
+			}, rp, decompressor, nil)
+			if got.Err != nil {
+				return fmt.Errorf("partition %d at %d: %w", rp.Partition, at[rp.Partition], got.Err)
+			}
+			pg := page{next: max(next, at[rp.Partition]), stable: got.LastStableOffset, high: got.HighWatermark}
+			for _, record := range got.Records {
+				if tail, ok := told(record); ok {
+					pg.messages = append(pg.messages, message{record.Offset, tail, record})
+				}
+			}
+			pages[rp.Partition] = pg
+		}
+	}
+	return nil
+}
+
+var decompressor = kgo.DefaultDecompressor()
+
+// told reads a record's own word on where it stands; not ok: it is not the relay's.
+func told(record *kgo.Record) (t stream.Tail, ok bool) {
+	var errs [3]error
+	found := 0
+	for _, h := range record.Headers {
+		switch h.Key {
+		case stream.HeaderSequence:
+			t.Sequence, errs[0] = strconv.ParseUint(string(h.Value), 10, 64)
+		case stream.HeaderEpoch:
+			t.Epoch, errs[1] = strconv.ParseInt(string(h.Value), 10, 64)
+		case stream.HeaderPosition:
+			t.Position, errs[2] = casm.ParsePosition(string(h.Value))
+		case stream.HeaderID:
+			t.ID = string(h.Value)
+			continue
+		default:
+			continue
+		}
+		found++
+	}
+	return t, found == 3 && errors.Join(errs[:]...) == nil && t.Sequence > 0
+}
+
+// scan reads from a place to another one until each says of every partition
+// that it is enough.
+func (r *reader) scan(ctx context.Context, from, to place, most int32, each func(p int32, pg page) (enough bool)) error {
+	left := place{}
+	for p, offset := range from {
+		if offset < to[p] {
+			left[p] = offset
+		}
+	}
+	for len(left) > 0 {
+		pages, err := r.fetch(ctx, left, most, 0)
+		if err != nil {
+			return err
+		}
+		for p, pg := range pages {
+			if each(p, pg) || pg.next >= to[p] {
+				delete(left, p)
+			} else {
+				left[p] = pg.next
+			}
+		}
+	}
+	return nil
+}
+
+// errExpired: there were messages, and all of them are gone.
+var errExpired = fmt.Errorf("%w: all messages are gone", stream.ErrTailUnknown)
+
+// settlePatience is how long a transaction may take from its commit, which is
+// answered first, until all partitions show what it holds.
+const settlePatience = 500 * time.Millisecond
+
+// settled waits until nothing of the topic is about to be committed, and
+// reports whether that is so: a transaction may also have been left open.
+func (r *reader) settled(ctx context.Context) (bool, error) {
+	for until := time.Now().Add(settlePatience); ; {
+		committed, err := r.adm.ListCommittedOffsets(ctx, r.topic)
+		if err == nil {
+			err = committed.Error()
+		}
+		var all kadm.ListedOffsets
+		if err == nil {
+			all, err = r.adm.ListEndOffsets(ctx, r.topic)
+		}
+		if err == nil {
+			err = all.Error()
+		}
+		if err != nil {
+			return false, r.wrap(ctx, "where it ends", err)
+		}
+		open := false
+		for p, end := range all[r.topic] {
+			open = open || committed[r.topic][p].Offset < end.Offset
+		}
+		if !open || time.Now().After(until) {
+			return !open, nil
+		}
+		pause(ctx, retryPause)
+	}
+}
+
+// last gives the last message of the topic: batches are atomic over all
+// partitions, so it is the one with the highest number of the last ones of the
+// partitions. Where all are gone the number is above all that were there.
+func (r *reader) last(ctx context.Context) (stream.Tail, error) {
+	from, to, err := r.bounds(ctx)
+	if err != nil {
+		return stream.Tail{}, err
+	}
+	var last stream.Tail
+	begun, ends := int64(0), int64(0)
+	open := place{} // partitions in which none was found yet
+	for p := range to {
+		begun, ends = begun+from[p], ends+to[p]
+		open[p] = to[p]
+	}
+	// A transaction's end is a record of its own, so the last message is the
+	// last but one; and what was given up is left out.
+	for back := int64(2); len(open) > 0; back *= 8 {
+		if back > lookBack {
+			return stream.Tail{Sequence: uint64(ends)}, fmt.Errorf("%w: the last %d records are not the relay's", stream.ErrTailUnknown, lookBack)
+		}
+		at := place{}
+		for p := range open {
+			at[p] = max(from[p], to[p]-back)
+		}
+		found := map[int32]stream.Tail{}
+		err := r.scan(ctx, at, open, glanceBytes, func(p int32, pg page) bool {
+			if n := len(pg.messages); n > 0 {
+				found[p] = pg.messages[n-1].tail
+			}
+			return false
+		})
+		if err != nil {
+			return stream.Tail{}, err
+		}
+		for p := range open {
+			if t, ok := found[p]; ok && t.Sequence > last.Sequence {
+				last = t
+			}
+			if _, ok := found[p]; ok || at[p] == from[p] {
+				delete(open, p)
+			}
+		}
+	}
+	if last.Sequence == 0 && begun > 0 {
+		return stream.Tail{Sequence: uint64(ends)}, fmt.Errorf("stream %s: %w", r.topic, errExpired)
+	}
+	return last, nil
+}
+
+// tail is last, or what Adopt said of it.
+func (r *reader) tail(ctx context.Context) (stream.Tail, error) {
+	last, err := r.last(ctx)
+	if err != nil && !errors.Is(err, stream.ErrTailUnknown) || last.Sequence == 0 {
+		return last, err
+	}
+	if adopted, ok, e := r.adopted(ctx, last.Sequence); e != nil || ok {
+		return adopted, e
+	}
+	return last, err
+}
+
+// locate gives the place of the first messages from a number on. Within a
+// partition numbers rise, so it is found by halving.
+func (r *reader) locate(ctx context.Context, sequence uint64) (at, to place, err error) {
+	low, to, err := r.bounds(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	high := maps.Clone(to)
+	for {
+		middle := place{}
+		for p := range to {
+			if low[p] < high[p] {
+				middle[p] = low[p] + (high[p]-low[p])/2
+			}
+		}
+		if len(middle) == 0 {
+			return low, to, nil
+		}
+		seen := map[int32]bool{} // where a message was seen behind the middle
+		err := r.scan(ctx, middle, high, glanceBytes, func(p int32, pg page) bool {
+			for _, m := range pg.messages {
+				if m.offset >= high[p] {
+					break
+				}
+				if m.tail.Sequence >= sequence {
+					if seen[p] { // the one before it was too low
+						low[p] = m.offset
+						high[p] = m.offset
+					} else {
+						high[p] = middle[p]
+					}
+					seen[p] = true
+					return true
+				}
+				low[p], seen[p] = m.offset+1, true
+			}
+			return seen[p]
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		for p := range middle {
+			if !seen[p] {
+				high[p] = middle[p] // none is behind it
+			}
+		}
+	}
+}
+
+// at reads the place of the message with a number.
+func (r *reader) at(ctx context.Context, sequence uint64) (stream.Tail, error) {
+	found := stream.Tail{Sequence: sequence}
+	from, to, err := r.locate(ctx, sequence)
+	if err != nil {
+		return found, err
+	}
+	ok := false
+	err = r.scan(ctx, from, to, glanceBytes, func(_ int32, pg page) bool {
+		if len(pg.messages) > 0 && pg.messages[0].tail.Sequence == sequence {
+			found, ok = pg.messages[0].tail, true
+		}
+		return len(pg.messages) > 0
+	})
+	if err == nil && !ok {
+		err = fmt.Errorf("stream %s, message %d: %w", r.topic, sequence, stream.ErrNoMessage)
+	}
+	return found, err
+}
+
+// relayID is the relay's name at the brokers: of its transactions, and of the
+// group under which Adopt keeps its word.
+func relayID(topic string) string { return topic + ".relay" }
+
+// adopted gives the tail that Adopt set, as long as the stream's last message
+// is the same.
+func (r *reader) adopted(ctx context.Context, last uint64) (stream.Tail, bool, error) {
+	offsets, err := r.adm.FetchOffsets(ctx, relayID(r.topic))
+	for kerr.IsRetriable(err) && ctx.Err() == nil { // the first one makes the brokers' own topic for it
+		pause(ctx, retryPause)
+		offsets, err = r.adm.FetchOffsets(ctx, relayID(r.topic))
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return stream.Tail{}, false, nil
+	}
+	if err != nil {
+		return stream.Tail{}, false, r.wrap(ctx, "whether it was adopted (group "+relayID(r.topic)+")", err)
+	}
+	o, ok := offsets.Lookup(r.topic, 0)
+	f := strings.Fields(o.Metadata)
+	if !ok || len(f) != 3 {
+		return stream.Tail{}, false, nil
+	}
+	sequence, err1 := strconv.ParseUint(f[0], 10, 64)
+	epoch, err2 := strconv.ParseInt(f[1], 10, 64)
+	position, err3 := casm.ParsePosition(f[2])
+	if errors.Join(err1, err2, err3) != nil || sequence != last {
+		return stream.Tail{}, false, nil
+	}
+	return stream.Tail{Epoch: epoch, Position: position, Sequence: sequence}, true, nil
+}
