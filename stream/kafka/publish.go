@@ -94,13 +94,16 @@ func (t *Target) Publish(ctx context.Context, tail stream.Tail, messages []strea
 	}
 	if err := t.producer.transact(ctx, records); err != nil {
 		t.release()
-		if fenced(err) {
+		// Kafka 4.1 answers so, too, to a commit while another one fences; once.
+		unknown := errors.Is(err, kerr.UnknownServerError) && !t.unknown
+		if t.unknown = unknown; unknown || fenced(err) {
 			// The later of two wins, who may be fenced in turn: chance parts them.
 			pause(ctx, time.Duration(rand.Int64N(int64(100*time.Millisecond))))
 			return tail, stream.ErrConflict
 		}
 		return tail, t.wrap(ctx, "publish up to "+messages[n-1].Position.String(), err)
 	}
+	t.unknown = false
 	last := &messages[n-1]
 	t.producer.tail = stream.Tail{Epoch: last.Epoch, Position: last.Position, ID: last.ID, Sequence: tail.Sequence + uint64(n)}
 	return t.producer.tail, nil

@@ -61,6 +61,7 @@ type Target struct {
 	ensured  bool
 	most     int // bytes of a record batch
 	producer *producer
+	unknown  bool // the last transaction ended with the brokers' unknown error
 }
 
 var _ stream.Target = (*Target)(nil)

@@ -64,6 +64,15 @@ func Check(s string) error {
 	return err
 }
 
+// Topic gives the topic that an address names; "" of one that is wrong.
+func Topic(s string) string {
+	a, err := parse(s)
+	if err != nil {
+		return ""
+	}
+	return a.topic
+}
+
 // parse reads an address. (net/url takes only one host.)
 func parse(s string) (a address, err error) {
 	scheme, rest, ok := strings.Cut(s, "://")
