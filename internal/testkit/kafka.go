@@ -122,7 +122,7 @@ func (k *Kafka) configure(pair Pair) error {
 		"super.users":           "User:ANONYMOUS",
 		"listener.name.secure.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
 		"listener.name.secure.plain.sasl.jaas.config": fmt.Sprintf(
-			`org.apache.kafka.common.security.plain.PlainLoginModule required user_casm="%s" user_nobody="%s";`, KafkaPassword, KafkaPassword),
+			`org.apache.kafka.common.security.plain.PlainLoginModule required user_casm="%s" user_reader="%s";`, KafkaPassword, KafkaPassword),
 		"listener.name.secure.scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
 		"listener.name.secure.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
 		"listener.name.secure.ssl.keystore.type":              "PEM",
@@ -295,4 +295,45 @@ func (k *Kafka) Committed(t testing.TB, topic string) map[int32][]*kgo.Record {
 		}
 	}
 	return all
+}
+
+// AllowRelay lets a user do with a topic what a relay must, and signs it up at
+// the broker (docs/operations.md).
+func (k *Kafka) AllowRelay(t testing.TB, user, topic string) {
+	t.Helper()
+	k.allow(t, user,
+		kadm.NewACLs().Topics(topic).Operations(kadm.OpCreate, kadm.OpDescribe, kadm.OpDescribeConfigs, kadm.OpRead, kadm.OpWrite),
+		kadm.NewACLs().TransactionalIDs(topic+".relay").Operations(kadm.OpDescribe, kadm.OpWrite),
+		kadm.NewACLs().Groups(topic+".relay").Operations(kadm.OpRead))
+}
+
+// AllowSubscriber lets a user read a topic as the data warehouse does, and
+// signs it up at the broker.
+func (k *Kafka) AllowSubscriber(t testing.TB, user, topic string) {
+	t.Helper()
+	k.allow(t, user,
+		kadm.NewACLs().Topics(topic).Operations(kadm.OpDescribe, kadm.OpRead),
+		kadm.NewACLs().Groups(topic+".relay").Operations(kadm.OpDescribe))
+}
+
+func (k *Kafka) allow(t testing.TB, user string, acls ...*kadm.ACLBuilder) {
+	t.Helper()
+	adm := kadm.NewClient(k.Client(t))
+	var err error
+	for _, mechanism := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} {
+		answers, e := adm.AlterUserSCRAMs(t.Context(), nil, []kadm.UpsertSCRAM{{User: user, Mechanism: mechanism, Iterations: 4096, Password: KafkaPassword}})
+		err = errors.Join(err, e, answers.Error())
+	}
+	for _, b := range acls {
+		results, e := adm.CreateACLs(t.Context(), b.Allow("User:"+user).AllowHosts().ResourcePatternType(kadm.ACLPatternLiteral))
+		if e == nil {
+			for _, r := range results {
+				e = errors.Join(e, r.Err)
+			}
+		}
+		err = errors.Join(err, e)
+	}
+	if err != nil {
+		t.Fatalf("Kafka: allow %s: %v", user, err)
+	}
 }
