@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,6 +101,8 @@ type App struct {
 	Data string // folder of the data
 	URL  string // of the API, without a slash at the end
 	NATS string // URL of the broker
+	// Stream is the URL of the stream: NATS, unless --stream says otherwise.
+	Stream string
 
 	cmd  *exec.Cmd
 	log  *syncBuffer
@@ -159,6 +162,10 @@ func newApp(a *App) *App {
 	}
 	a.URL = fmt.Sprintf("%s://127.0.0.1:%d", scheme, FreePort(t))
 	a.NATS = fmt.Sprintf("nats://127.0.0.1:%d", FreePort(t))
+	a.Stream = a.NATS
+	if i := slices.Index(a.args, "--stream"); i >= 0 {
+		a.Stream = a.args[i+1]
+	}
 	a.Start()
 	t.Cleanup(func() {
 		if a.cmd != nil {
