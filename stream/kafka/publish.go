@@ -89,7 +89,7 @@ func (t *Target) Publish(ctx context.Context, tail stream.Tail, messages []strea
 	}
 	if p := t.producer; p == nil || !p.known || p.tail != tail {
 		if err := t.begin(ctx, tail); err != nil {
-			return tail, err
+			return tail, t.lost(err)
 		}
 	}
 	if err := t.producer.transact(ctx, records); err != nil {
@@ -101,7 +101,7 @@ func (t *Target) Publish(ctx context.Context, tail stream.Tail, messages []strea
 			pause(ctx, time.Duration(rand.Int64N(int64(100*time.Millisecond))))
 			return tail, stream.ErrConflict
 		}
-		return tail, t.wrap(ctx, "publish up to "+messages[n-1].Position.String(), err)
+		return tail, t.lost(t.wrap(ctx, "publish up to "+messages[n-1].Position.String(), err))
 	}
 	t.unknown = false
 	last := &messages[n-1]

@@ -170,6 +170,15 @@ func (r *reader) fetch(ctx context.Context, at place, most int32, wait time.Dura
 		return nil, err
 	}
 	requests := map[int32]*kmsg.FetchRequest{}
+	for p := range at {
+		if _, ok := leaders[p]; !ok { // partitions were added
+			r.forget()
+			if leaders, id, err = r.partitions(ctx); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
 	for p, offset := range at { // in random order: a broker may fill its answer with the first ones
 		broker := leaders[p]
 		q := requests[broker]

@@ -19,6 +19,7 @@ import (
 	"casm/stream"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -107,9 +108,21 @@ func (t *Target) Tail(ctx context.Context) (stream.Tail, error) {
 		err = t.hold(ctx) // who left a transaction open is fenced
 	}
 	if err != nil {
-		return stream.Tail{}, err
+		return stream.Tail{}, t.lost(err)
 	}
-	return t.tail(ctx)
+	tail, err := t.tail(ctx)
+	return tail, t.lost(err)
+}
+
+// lost notes, where an error says that the topic is gone, that it must be made
+// anew. The caller holds use.
+func (t *Target) lost(err error) error {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
+		t.ensured = false
+		t.release()
+		t.forget()
+	}
+	return err
 }
 
 // At implements stream.Target.

@@ -103,6 +103,44 @@ func TestTopicFound(t *testing.T) {
 	}
 }
 
+// TestTopicChanges: one that was removed is made anew, and is empty; one that
+// got more partitions goes on.
+func TestTopicChanges(t *testing.T) {
+	g, k, url, topic := target(t, "&partitions=2")
+	tail := mustPublish(t, g, mustTail(t, g), streamtest.Messages(1, 10))
+	adm := kadm.NewClient(k.Client(t))
+	if _, err := adm.CreatePartitions(t.Context(), 6, topic); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, url)
+	defer other.Close()
+	if now := mustTail(t, other); now != tail {
+		t.Fatalf("with more partitions the tail is %+v, want %+v", now, tail)
+	}
+	mustPublish(t, other, tail, streamtest.Messages(11, 30))
+	wantDelivered(t, subscribe(t, url), 0, 40)
+	if tail = mustTail(t, g); tail.Sequence != 40 {
+		t.Fatalf("the tail is %+v", tail)
+	}
+	if _, err := adm.DeleteTopic(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Publish(t.Context(), tail, streamtest.Messages(41, 1)); err == nil {
+		t.Error("published to a topic that was removed")
+	}
+	var err error
+	for range 20 { // the first calls find that it is gone
+		if tail, err = g.Tail(t.Context()); err == nil {
+			break
+		}
+	}
+	if err != nil || tail != (stream.Tail{}) {
+		t.Fatalf("tail of a topic made anew: %+v, %v", tail, err)
+	}
+	mustPublish(t, g, tail, streamtest.Messages(1, 3))
+	wantDelivered(t, subscribe(t, url), 0, 3)
+}
+
 // TestLastBehindOthers: the stream's end is found behind transactions that were
 // given up and records of others, and these are passed over.
 func TestLastBehindOthers(t *testing.T) {
