@@ -129,10 +129,15 @@ func (t *Target) lost(err error) error {
 func (t *Target) At(ctx context.Context, sequence uint64) (stream.Tail, error) {
 	ctx, cancel := t.bound(ctx)
 	defer cancel()
-	if _, err := t.settled(ctx); err != nil {
-		return stream.Tail{Sequence: sequence}, err
+	tail, err := t.at(ctx, sequence)
+	if errors.Is(err, stream.ErrNoMessage) { // or it is about to be there
+		if _, err := t.settled(ctx); err != nil {
+			return tail, err
+		}
+		t.forget()
+		tail, err = t.at(ctx, sequence)
 	}
-	return t.at(ctx, sequence)
+	return tail, err
 }
 
 // Adopt implements stream.Target. The word is kept as what a consumer group
