@@ -74,8 +74,8 @@ func readSecret(flag, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", flag, err)
 	}
-	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	err = errors.Join(err, f.Close())
 	secret := strings.TrimRight(string(b), "\r\n")
 	if err == nil && (secret == "" || len(b) == maxKeyFile) {
 		err = fmt.Errorf("%s must hold a password and nothing else", path)

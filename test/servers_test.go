@@ -103,7 +103,6 @@ func TestRelayLease(t *testing.T) {
 }
 
 func relayLease(t *testing.T, apps []*testkit.App) {
-
 	// Clients write to the servers that are not to be hurt.
 	var hurt atomic.Pointer[testkit.App]
 	ctx, stop := context.WithCancel(t.Context())

@@ -100,7 +100,7 @@ func fetchKafka(folder string) error {
 		"-DincludeScope=runtime", "-DoutputDirectory="+files)
 	cmd.Dir = next
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("Maven does not give Kafka %s: %w\n%s", kafkaVersion, err, output)
+		return fmt.Errorf("no Kafka %s from Maven: %w\n%s", kafkaVersion, err, output)
 	}
 	if err := checkKafka(files); err != nil {
 		return err

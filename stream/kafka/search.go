@@ -239,8 +239,6 @@ func (r *reader) adopted(ctx context.Context, last uint64) (stream.Tail, bool, e
 	sequence, err1 := strconv.ParseUint(f[0], 10, 64)
 	epoch, err2 := strconv.ParseInt(f[1], 10, 64)
 	position, err3 := casm.ParsePosition(f[2])
-	if errors.Join(err1, err2, err3) != nil || sequence != last {
-		return stream.Tail{}, false, nil
-	}
-	return stream.Tail{Epoch: epoch, Position: position, Sequence: sequence}, true, nil
+	is := err1 == nil && err2 == nil && err3 == nil && sequence == last // else it is of another end
+	return stream.Tail{Epoch: epoch, Position: position, Sequence: sequence}, is, nil
 }
