@@ -89,17 +89,10 @@ func (t *Target) create(ctx context.Context) error {
 // it keeps less than one that is made here.
 func (t *Target) check(ctx context.Context, replicas int) error {
 	t.most = defaultMessageBytes
-	configs, err := t.adm.DescribeTopicConfigs(ctx, t.topic)
-	if err == nil {
-		_, err = configs.On(t.topic, nil)
-	}
-	var config map[string]string
-	if err == nil {
-		config = map[string]string{}
-		for _, c := range configs[0].Configs {
-			config[c.Key] = c.MaybeValue()
-		}
-		err = configs[0].Err
+	config, err := t.config(ctx)
+	for n := 0; errors.Is(err, kerr.UnknownTopicOrPartition) && n < madePatience && ctx.Err() == nil; n++ {
+		pause(ctx, retryPause)
+		config, err = t.config(ctx)
 	}
 	if err != nil {
 		if errors.Is(err, kerr.TopicAuthorizationFailed) {
@@ -124,6 +117,27 @@ func (t *Target) check(ctx context.Context, replicas int) error {
 		t.log.Warn("the stream's topic acknowledges messages that one broker alone has: set its min.insync.replicas to 2", "topic", t.topic, "replicas", replicas)
 	}
 	return nil
+}
+
+// madePatience is how often a broker that does not know the topic, though
+// another one does, is asked again.
+const madePatience = 100
+
+// config gives the topic's settings.
+func (t *Target) config(ctx context.Context) (map[string]string, error) {
+	configs, err := t.adm.DescribeTopicConfigs(ctx, t.topic)
+	if err != nil {
+		return nil, err
+	}
+	of, err := configs.On(t.topic, nil)
+	if err == nil {
+		err = of.Err
+	}
+	config := map[string]string{}
+	for _, c := range of.Configs {
+		config[c.Key] = c.MaybeValue()
+	}
+	return config, err
 }
 
 // logger lets what the client tells be seen at level debug; what matters comes
