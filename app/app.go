@@ -171,7 +171,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 // to, and returns the stream.
 func (a *App) stream(ctx context.Context, s Settings, log *slog.Logger) (stream.Target, error) {
 	if s.Stream != "" {
-		target, err := natsjs.Connect(ctx, s.Stream, natsjs.TargetOptions{Logger: log})
+		target, err := a.streamAt().target(ctx)
 		if err == nil {
 			a.later(func(context.Context) error { return target.Close() })
 		}
@@ -191,6 +191,11 @@ func (a *App) stream(ctx context.Context, s Settings, log *slog.Logger) (stream.
 	a.broker = b
 	a.later(stop)
 	return b, nil
+}
+
+// streamAt is the stream that is not in this process.
+func (a *App) streamAt() streamAt {
+	return streamAt{a.settings.Stream, a.settings.StreamPasswordFile, a.log}
 }
 
 // later adds what Stop does before all that was added so far.

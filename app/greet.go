@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"casm/stream/kafka"
+
 	"github.com/google/uuid"
 )
 
@@ -21,6 +23,8 @@ func (a *App) greet(out io.Writer) {
 	switch {
 	case status.NATS != "":
 		line("NATS", status.NATS+"  stream CASM, subjects casm.>")
+	case kafka.IsAddress(a.settings.Stream):
+		line("Kafka", "as --stream says; topic "+kafka.Topic(a.settings.Stream))
 	case a.settings.Stream != "":
 		line("NATS", "as --stream says; stream CASM, subjects casm.>")
 	case a.broker != nil && !a.broker.isStarted():

@@ -36,7 +36,8 @@ type Settings struct {
 	TLSKey      string `name:"tls-key" env:"CASM_TLS_KEY" placeholder:"FILE" help:"Private key (PEM, not encrypted) of --tls-cert."`
 	TLSClientCA string `name:"tls-client-ca" env:"CASM_TLS_CLIENT_CA" placeholder:"FILE" help:"CA certificates (PEM): only who has a certificate of one may connect (mutual TLS). API keys are asked for all the same. None: everybody may connect."`
 
-	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server with JetStream, 2.12 or later, to publish to instead of the in-process one: nats://…, tls://… Several servers on one database need it."`
+	Stream             string `env:"CASM_STREAM" placeholder:"URL" help:"What to publish to instead of the in-process broker: NATS with JetStream, 2.12 or later (nats://…, tls://…), or Kafka (kafka://HOST:PORT,…, kafka+tls://…). Several servers on one database need it."`
+	StreamPasswordFile string `name:"stream-password-file" env:"CASM_STREAM_PASSWORD_FILE" placeholder:"FILE" help:"File with the password of the user that a --stream of Kafka names, as in kafka+tls://casm@…; read at each new connection."`
 
 	Warehouse string `env:"CASM_WAREHOUSE" placeholder:"URL" help:"PostgreSQL in which the data warehouse is kept, postgres://…, or \"off\" for none. None: a file in the data folder."`
 
@@ -58,14 +59,6 @@ type Settings struct {
 func (d *Data) Check() error {
 	if u, err := url.Parse(d.Database); d.Database != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
 		return errors.New("--database: must be an address such as postgres://casm@127.0.0.1/casm") // not told: it may hold a password
-	}
-	return nil
-}
-
-// checkStream checks the setting --stream.
-func checkStream(s string) error {
-	if u, err := url.Parse(s); s != "" && (err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls") {
-		return errors.New("--stream: must be an address such as nats://127.0.0.1:4222") // not told: it may hold a password
 	}
 	return nil
 }
@@ -93,7 +86,7 @@ func (s *Settings) Check() error {
 	if err := s.Data.Check(); err != nil {
 		all = append(all, err)
 	}
-	if err := checkStream(s.Stream); err != nil {
+	if err := checkStream(s.Stream, s.StreamPasswordFile); err != nil {
 		all = append(all, err)
 	}
 	if err := checkWarehouse(s.Warehouse); err != nil {

@@ -43,6 +43,22 @@ func TestCheck(t *testing.T) {
 		{"queue", func(s *Settings) { s.QueueLimit = 1_000_001 }, "--queue-limit"},
 		{"retention", func(s *Settings) { s.RequestRetention = time.Minute }, "--request-retention 1m0s"},
 		{"level", func(s *Settings) { s.LogLevel = "loud" }, "--log-level"},
+		{"NATS", func(s *Settings) { s.Stream = "nats://casm:secret@nats.example:4222" }, ""},
+		{"Kafka", func(s *Settings) { s.Stream = "kafka://a:9092,b" }, ""},
+		{"Kafka with all", func(s *Settings) {
+			s.Stream, s.StreamPasswordFile = "kafka+tls://casm@a:9093,[::1]:9093?topic=x.y&partitions=3&replicas=1&sasl=plain&ca=f&cert=c&key=k", "password"
+		}, ""},
+		{"Kafka with a password", func(s *Settings) { s.Stream = "kafka+tls://casm:secret@a" }, "--stream-password-file"},
+		{"Kafka without a broker", func(s *Settings) { s.Stream = "kafka://" }, "host:port"},
+		{"Kafka and a bad port", func(s *Settings) { s.Stream = "kafka://a:x,b:1" }, "host:port"},
+		{"Kafka and what is not known", func(s *Settings) { s.Stream = "kafka://a?acks=0" }, "not known"},
+		{"Kafka said twice", func(s *Settings) { s.Stream = "kafka://a?topic=a&topic=b" }, "more than once"},
+		{"Kafka and a bad topic", func(s *Settings) { s.Stream = "kafka://a?topic=a/b" }, "topic must be"},
+		{"Kafka in clear", func(s *Settings) { s.Stream = "kafka://casm@a?sasl=plain" }, "kafka+tls://"},
+		{"Kafka, sasl without a user", func(s *Settings) { s.Stream = "kafka://a?sasl=scram-sha-256" }, "a user"},
+		{"Kafka with a CA but no TLS", func(s *Settings) { s.Stream = "kafka://a?ca=x" }, "kafka+tls://"},
+		{"a password for NATS", func(s *Settings) { s.Stream, s.StreamPasswordFile = "nats://a:4222", "f" }, "--stream-password-file"},
+		{"another stream", func(s *Settings) { s.Stream = "amqp://a" }, "--stream: must be"},
 		{"collector", func(s *Settings) { s.OTLPEndpoint = "127.0.0.1:4318" }, "--otlp-endpoint"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,6 +68,8 @@ func TestCheck(t *testing.T) {
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
+			case err != nil && strings.Contains(err.Error(), "secret"):
+				t.Errorf("the error tells a secret: %v", err)
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}

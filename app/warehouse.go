@@ -16,7 +16,6 @@ import (
 	"casm/relay"
 	"casm/store"
 	"casm/stream"
-	"casm/stream/natsjs"
 	"casm/warehouse"
 	"casm/warehouse/sqldb"
 
@@ -169,18 +168,7 @@ func (a *App) subscribe(ctx context.Context, name string) (stream.Subscription, 
 	if a.broker != nil {
 		return a.broker.subscribe(ctx, name)
 	}
-	return subscribeTo(a.settings.Stream)(ctx, name)
-}
-
-// subscribeTo subscribes at the servers of a URL.
-func subscribeTo(streamURL string) func(context.Context, string) (stream.Subscription, error) {
-	return func(_ context.Context, name string) (stream.Subscription, error) {
-		nc, err := natsjs.ConnectReader(streamURL, name)
-		if err != nil {
-			return nil, err
-		}
-		return natsjs.Subscribe(nc, name)
-	}
+	return a.streamAt().subscribe(ctx, name)
 }
 
 // run opens the warehouse and lets it follow until ctx ends. opened is closed

@@ -21,7 +21,9 @@ import (
 type WarehouseServer struct {
 	WarehouseData
 	FeedSettings
-	Stream string `env:"CASM_STREAM" placeholder:"URL" help:"NATS server whose stream is followed: nats://…, tls://… None: the feed is followed instead."`
+	Stream             string `env:"CASM_STREAM" placeholder:"URL" help:"Where the stream is that is followed, as of casm serve: nats://…, tls://…, kafka://…, kafka+tls://… None: the feed is followed instead."`
+	StreamPasswordFile string `name:"stream-password-file" env:"CASM_STREAM_PASSWORD_FILE" placeholder:"FILE" help:"File with the password of the user that a --stream of Kafka names; read at each new connection."`
+
 	Listen string `env:"CASM_WAREHOUSE_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address of /healthz, /metrics, /v1/dwh/metrics and /v1/dwh/reconciliation, on the loopback interface, for nobody signs in there; or \"off\" (default: ${default})."`
 
 	LogFormat string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
@@ -34,7 +36,7 @@ func (s *WarehouseServer) Check() error {
 	if s.Feed == "" {
 		err = errors.Join(err, errors.New("--feed: must name a server, whose feed has what the stream lacks"))
 	}
-	err = errors.Join(err, checkStream(s.Stream))
+	err = errors.Join(err, checkStream(s.Stream, s.StreamPasswordFile))
 	if s.Listen != Off {
 		listener := Settings{Dev: true} // as nobody signs in
 		listener.checkAddress("--listen", s.Listen, func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) })
@@ -63,7 +65,7 @@ func RunWarehouse(ctx context.Context, s WarehouseServer, out, logTo io.Writer) 
 	registry := newRegistry()
 	o := warehouse.Options{Place: place, Feed: feed, Zone: zone, Logger: log, Metrics: registry}
 	if s.Stream != "" {
-		o.Subscribe = subscribeTo(s.Stream)
+		o.Subscribe = streamAt{s.Stream, s.StreamPasswordFile, log}.subscribe
 	}
 	d := &dwh{o: o, log: log, err: errors.New("it is being opened")}
 	ctx, cancel := context.WithCancel(ctx)

@@ -3,7 +3,6 @@ package relay_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -304,20 +303,4 @@ func TestWokenAtOnce(t *testing.T) {
 	run(t, relay.New(l, natstest.Target(t, srv), o))
 	l.commit(1)
 	eventually(t, "a commit is published without being woken", func() bool { return len(natstest.Read(t, srv)) == 101 })
-}
-
-func BenchmarkRelay(b *testing.B) {
-	l, srv := newLedger(b), natstest.Start(b, natsjs.ServerOptions{Dir: b.TempDir()})
-	doc := fmt.Appendf(nil, `{"customName":"%0800d"}`, 1)
-	for n := 0; n < b.N; n += 1000 {
-		sizes := make([]int, min(1000, b.N-n))
-		for i := range sizes {
-			sizes[i] = 1
-		}
-		l.commitDocs(sizes, doc)
-	}
-	r := relay.New(l, natstest.Target(b, srv), options(b, l))
-	b.ResetTimer()
-	flush(b, r)
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }

@@ -20,6 +20,9 @@ const (
 	// log's epoch: from the last message a relay knows where to go on.
 	HeaderPosition = "Casm-Position"
 	HeaderEpoch    = "Casm-Epoch"
+	// HeaderSequence carries the message's number in the stream, one more with
+	// each, on platforms that do not number the messages of a stream themselves.
+	HeaderSequence = "Casm-Sequence"
 	// HeaderRequestID and HeaderActor carry what the feed tells of the
 	// transaction beside; HeaderTransactionTime its time, where it is not
 	// HeaderTime.
@@ -59,7 +62,8 @@ type Tail struct {
 	// log still holds what was published. Empty when the stream is empty, or
 	// when the tail was set by Adopt.
 	ID string
-	// Sequence is the platform's own, handed back to Publish.
+	// Sequence is the stream's own number of its last message: one more with
+	// each, of the platform's or of HeaderSequence. It is handed back to Publish.
 	Sequence uint64
 }
 

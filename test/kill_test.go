@@ -15,9 +15,6 @@ import (
 	"time"
 
 	"casm/internal/testkit"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // rounds is how often the process is killed: 5, or CASM_ROUNDS.
@@ -40,6 +37,7 @@ type sent struct {
 func TestKill(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) { killed(t, testkit.NewApp(t)) })
 	t.Run("postgres", func(t *testing.T) { killed(t, testkit.NewApp(t, "--database", testkit.Database(t))) })
+	t.Run("Kafka", func(t *testing.T) { killed(t, testkit.NewApp(t, onKafka(t)...)) })
 }
 
 func killed(t *testing.T, app *testkit.App) {
@@ -218,57 +216,6 @@ func checkVersions(t *testing.T, messages []message) {
 	for id, transactions := range effects {
 		if len(transactions) != 1 {
 			t.Errorf("the request %s took effect %d times", id, len(transactions))
-		}
-	}
-}
-
-// checkStream compares the stream with the journal, message by message.
-func checkStream(ctx context.Context, t *testing.T, app *testkit.App, want []message) {
-	t.Helper()
-	nc, err := nats.Connect(app.NATS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	consumer, err := js.OrderedConsumer(ctx, "CASM", jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(want); {
-		batch, err := consumer.Fetch(1000, jetstream.FetchMaxWait(5*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := 0
-		for m := range batch.Messages() {
-			got++
-			var payload struct {
-				RefID   string `json:"refId"`
-				Version int    `json:"version"`
-			}
-			if err := json.Unmarshal(m.Data(), &payload); err != nil {
-				t.Fatal(err)
-			}
-			w := want[i]
-			if payload.RefID != w.refID || payload.Version != w.version || m.Headers().Get("X-Ocs-Io-transaction-id") != w.TransactionID ||
-				m.Subject() != "casm."+w.MessageCode+"."+w.Event || string(m.Data()) != string(w.Payload) {
-				t.Fatalf("message %d of the stream is %s %s, the journal's is %+v %s", i, m.Subject(), m.Data(), w, w.Payload)
-			}
-			if i++; i == len(want) {
-				break
-			}
-		}
-		if got == 0 {
-			t.Fatalf("the stream ends after %d messages, the journal has %d", i, len(want))
-		}
-	}
-	if more, err := consumer.Fetch(1, jetstream.FetchMaxWait(300*time.Millisecond)); err == nil {
-		for m := range more.Messages() {
-			t.Errorf("the stream holds more than the journal: %s %s", m.Subject(), m.Data())
 		}
 	}
 }

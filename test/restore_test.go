@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"casm/internal/testkit"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestRestored puts a store back to an earlier copy of itself, as after a
@@ -20,8 +18,7 @@ import (
 // person has it adopted; then the stream goes on in a new epoch with what the
 // store holds, and the data warehouse is what the store is.
 func TestRestored(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		app := testkit.NewApp(t)
+	embedded := func(t *testing.T, app *testkit.App) {
 		dir := t.TempDir()
 		files := func() []string {
 			all, err := filepath.Glob(filepath.Join(app.Data, "casm.db*"))
@@ -50,6 +47,16 @@ func TestRestored(t *testing.T) {
 					copyFile(t, f, filepath.Join(app.Data, filepath.Base(f)))
 				}
 			})
+	}
+	t.Run("embedded", func(t *testing.T) { embedded(t, testkit.NewApp(t)) })
+	t.Run("Kafka", func(t *testing.T) {
+		args, stream := onSecureKafka(t)
+		app := testkit.NewApp(t, args...)
+		app.Stream = stream
+		embedded(t, app)
+		if strings.Contains(app.Log(), testkit.KafkaPassword) {
+			t.Error("the log holds the password")
+		}
 	})
 	t.Run("postgres", func(t *testing.T) {
 		database := testkit.Database(t)
@@ -95,8 +102,7 @@ func restored(t *testing.T, app *testkit.App, backup, restore func()) {
 	create(100, 105)
 	post(t, app, "/v1/casm/customers/custom-name/update", `{"requestId":"after","customer":{"externalId":"c0"},"customName":"after"}`)
 	eventually(t, 5*time.Second, "the relay is blocked", func() bool { return relayState(app) == "blocked" })
-	js := connectJetStream(t, app.NATS)
-	if n := onStream(t, js); n != uint64(all) {
+	if n := onStream(t, app); n != uint64(all) {
 		t.Errorf("%d messages are on the stream, %d were", n, all)
 	}
 	status := runCasm(t, app, "relay", "status")
@@ -112,9 +118,9 @@ func restored(t *testing.T, app *testkit.App, backup, restore func()) {
 	messages := feed(t, app)
 	checkVersions(t, messages)
 	eventually(t, 10*time.Second, "the stream goes on", func() bool {
-		return relayState(app) == "running" && onStream(t, js) == uint64(all+len(messages)-common)
+		return relayState(app) == "running" && onStream(t, app) == uint64(all+len(messages)-common)
 	})
-	checkEpochs(t, js, all, lost, messages[common:])
+	checkEpochs(t, app, all, lost, messages[common:])
 	eventually(t, 20*time.Second, "the warehouse is what the store is", func() bool {
 		_, _, body, err := app.Get(t.Context(), "/v1/dwh/reconciliation")
 		var answer struct {
@@ -133,28 +139,21 @@ func restored(t *testing.T, app *testkit.App, backup, restore func()) {
 	create(105, 106)
 	eventually(t, 5*time.Second, "the relay is paused after a restart", func() bool { return relayState(app) == "paused" })
 	runCasm(t, app, "relay", "resume")
-	eventually(t, 5*time.Second, "what waited is published", func() bool { return onStream(t, js) == uint64(all+len(messages)-common+1) })
+	eventually(t, 5*time.Second, "what waited is published", func() bool { return onStream(t, app) == uint64(all+len(messages)-common+1) })
 }
 
 // checkEpochs looks at the stream after it was adopted: what was on it before,
 // and behind it, in the new epoch, what follows.
-func checkEpochs(t *testing.T, js jetstream.JetStream, all int, before, after []message) {
+func checkEpochs(t *testing.T, app *testkit.App, all int, before, after []message) {
 	t.Helper()
-	s, err := js.Stream(t.Context(), "CASM")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range all + len(after) {
-		m, err := s.GetMsg(t.Context(), uint64(i+1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		epoch, want := "1", append(before[:all:all], after...)[i]
+	want := append(before[:all:all], after...)
+	for i, m := range streamed(t, app, len(want)) {
+		epoch := "1"
 		if i >= all {
 			epoch = "2"
 		}
-		if m.Header.Get("Casm-Epoch") != epoch || m.Header.Get("Casm-Position") != want.Position || string(m.Data) != string(want.Payload) {
-			t.Fatalf("message %d is of epoch %s at %s, want epoch %s at %s: %s", i+1, m.Header.Get("Casm-Epoch"), m.Header.Get("Casm-Position"), epoch, want.Position, m.Data)
+		if m.headers["Casm-Epoch"] != epoch || m.headers["Casm-Position"] != want[i].Position || string(m.body) != string(want[i].Payload) {
+			t.Fatalf("message %d is of epoch %s at %s, want epoch %s at %s: %s", i+1, m.headers["Casm-Epoch"], m.headers["Casm-Position"], epoch, want[i].Position, m.body)
 		}
 	}
 }

@@ -15,8 +15,6 @@ import (
 	"casm/internal/testkit"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // broker starts a NATS server with JetStream, as an operator has one, and
@@ -42,12 +40,14 @@ func broker(t *testing.T, set ...func(*server.Options)) string {
 // servers starts several on one database and one stream.
 func servers(t *testing.T, n int, database string, args ...string) []*testkit.App {
 	t.Helper()
-	stream := broker(t)
+	return serversOn(t, n, database, append([]string{"--stream", broker(t)}, args...)...)
+}
+
+func serversOn(t *testing.T, n int, database string, args ...string) []*testkit.App {
+	t.Helper()
 	var all []*testkit.App
 	for range n {
-		app := testkit.NewApp(t, append([]string{"--database", database, "--stream", stream, "--warehouse", "off"}, args...)...)
-		app.NATS = stream
-		all = append(all, app)
+		all = append(all, testkit.NewApp(t, append([]string{"--database", database, "--warehouse", "off"}, args...)...))
 	}
 	return all
 }
@@ -94,37 +94,15 @@ func leader(t *testing.T, apps []*testkit.App) *testkit.App {
 	return found
 }
 
-// onStream counts the messages of the stream.
-func onStream(t *testing.T, js jetstream.JetStream) uint64 {
-	t.Helper()
-	s, err := js.Stream(t.Context(), "CASM")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.CachedInfo().State.LastSeq
-}
-
-func connectJetStream(t *testing.T, url string) jetstream.JetStream {
-	t.Helper()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
-}
-
 // TestRelayLease: of the relays of three servers one works. It is killed,
 // and stopped and let go on; within five seconds another one publishes, and
 // the stream is the journal, message by message.
 func TestRelayLease(t *testing.T) {
-	apps := servers(t, 3, testkit.Database(t))
-	js := connectJetStream(t, apps[0].NATS)
+	t.Run("JetStream", func(t *testing.T) { relayLease(t, servers(t, 3, testkit.Database(t))) })
+	t.Run("Kafka", func(t *testing.T) { relayLease(t, serversOn(t, 3, testkit.Database(t), onKafka(t)...)) })
+}
 
+func relayLease(t *testing.T, apps []*testkit.App) {
 	// Clients write to the servers that are not to be hurt.
 	var hurt atomic.Pointer[testkit.App]
 	ctx, stop := context.WithCancel(t.Context())
@@ -156,8 +134,8 @@ func TestRelayLease(t *testing.T) {
 		case "stopped":
 			signal(t, holder, syscall.SIGSTOP)
 		}
-		begun, before := time.Now(), onStream(t, js)
-		eventually(t, 10*time.Second, "messages are published after the relay was "+way, func() bool { return onStream(t, js) > before+5 })
+		begun, before := time.Now(), onStream(t, apps[0])
+		eventually(t, 10*time.Second, "messages are published after the relay was "+way, func() bool { return onStream(t, apps[0]) > before+5 })
 		took := time.Since(begun)
 		t.Logf("%s: published again after %v", way, took.Round(time.Millisecond))
 		if took > 5*time.Second {

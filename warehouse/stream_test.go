@@ -5,9 +5,11 @@ import (
 	"errors"
 	"testing"
 
+	"casm/internal/testkit"
 	"casm/relay"
 	"casm/store"
 	"casm/stream"
+	"casm/stream/kafka"
 	"casm/stream/natsjs"
 	"casm/stream/natsjs/natstest"
 	"casm/warehouse"
@@ -17,13 +19,42 @@ import (
 type bus struct {
 	t      testing.TB
 	l      *ledger
-	server *natsjs.Server
-	target *natsjs.Target
+	target stream.Target
+	open   func(name string) (stream.Subscription, error)
 }
 
 func newBus(t testing.TB, l *ledger) *bus {
 	srv := natstest.Start(t, natsjs.ServerOptions{Dir: t.TempDir()})
-	return &bus{t: t, l: l, server: srv, target: natstest.Target(t, srv)}
+	return &bus{t: t, l: l, target: natstest.Target(t, srv), open: func(name string) (stream.Subscription, error) {
+		nc, err := srv.Reader(name)
+		if err != nil {
+			return nil, err
+		}
+		return natsjs.Subscribe(nc, name)
+	}}
+}
+
+func newKafkaBus(t testing.TB, l *ledger) *bus {
+	url, o := testkit.SharedKafka(t).URL(), kafka.Options{Logger: natstest.Logger(t)}
+	target, err := kafka.Open(t.Context(), url, o)
+	if err == nil {
+		_, err = target.Tail(t.Context()) // makes the topic
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = target.Close() })
+	return &bus{t: t, l: l, target: target, open: func(name string) (stream.Subscription, error) {
+		o := o
+		o.Name = name
+		return kafka.Subscribe(url, o)
+	}}
+}
+
+// onEach runs a test on each streaming platform.
+func onEach(t *testing.T, run func(*testing.T, func(testing.TB, *ledger) *bus)) {
+	t.Run("JetStream", func(t *testing.T) { run(t, newBus) })
+	t.Run("Kafka", func(t *testing.T) { run(t, newKafkaBus) })
 }
 
 // publish publishes what the ledger has after the tail, leaving out what skip says.
@@ -56,11 +87,7 @@ func (b *bus) publish(skip func(e *store.Entry) bool) {
 
 // subscribe is how a warehouse subscribes.
 func (b *bus) subscribe(_ context.Context, name string) (stream.Subscription, error) {
-	nc, err := b.server.Reader(name)
-	if err != nil {
-		return nil, err
-	}
-	return natsjs.Subscribe(nc, name)
+	return b.open(name)
 }
 
 // reached waits until a warehouse has all of the ledger.
@@ -70,7 +97,9 @@ func reached(t testing.TB, w *warehouse.Warehouse, l *ledger) {
 	eventually(t, "the warehouse has reached "+last.String(), func() bool { return w.Status().Position == last })
 }
 
-func TestFollowsTheStream(t *testing.T) {
+func TestFollowsTheStream(t *testing.T) { onEach(t, followsTheStream) }
+
+func followsTheStream(t *testing.T, newBus func(testing.TB, *ledger) *bus) {
 	l := newLedger(2)
 	b := newBus(t, l)
 	l.grow(50)
@@ -106,7 +135,9 @@ func TestFollowsTheStream(t *testing.T) {
 
 // TestStreamLacksMessages: what the stream skips, on purpose or as it was
 // purged, comes from the feed.
-func TestStreamLacksMessages(t *testing.T) {
+func TestStreamLacksMessages(t *testing.T) { onEach(t, streamLacksMessages) }
+
+func streamLacksMessages(t *testing.T, newBus func(testing.TB, *ledger) *bus) {
 	l := newLedger(3)
 	b := newBus(t, l)
 	l.grow(40)
@@ -127,7 +158,9 @@ func TestStreamLacksMessages(t *testing.T) {
 
 // TestStreamMadeAnew: a stream that was removed and begins again from
 // somewhere loses nothing.
-func TestStreamMadeAnew(t *testing.T) {
+func TestStreamMadeAnew(t *testing.T) { onEach(t, streamMadeAnew) }
+
+func streamMadeAnew(t *testing.T, newBus func(testing.TB, *ledger) *bus) {
 	l := newLedger(4)
 	b := newBus(t, l)
 	l.grow(40)
@@ -200,7 +233,9 @@ func TestForeignMessages(t *testing.T) {
 
 // TestEpochChanges: a store that was put back to an earlier time makes the
 // warehouse anew.
-func TestEpochChanges(t *testing.T) {
+func TestEpochChanges(t *testing.T) { onEach(t, epochChanges) }
+
+func epochChanges(t *testing.T, newBus func(testing.TB, *ledger) *bus) {
 	old := newLedger(6)
 	b := newBus(t, old)
 	old.grow(40)

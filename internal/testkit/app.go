@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,12 +49,15 @@ var binary struct {
 	err  error
 }
 
-// CleanUp removes what Binary built and ends the PostgreSQL of Database; call
-// it at the end of TestMain.
+// CleanUp removes what Binary built and ends the servers that tests shared, of
+// Database and SharedKafka; call it at the end of TestMain.
 func CleanUp() {
 	_ = os.RemoveAll(binary.dir)
 	if shared.p != nil {
 		_ = shared.p.Stop() // its folder is a temporary one
+	}
+	if sharedKafka.k != nil {
+		_ = sharedKafka.k.Stop()
 	}
 }
 
@@ -100,6 +104,8 @@ type App struct {
 	Data string // folder of the data
 	URL  string // of the API, without a slash at the end
 	NATS string // URL of the broker
+	// Stream is the URL of the stream: NATS, unless --stream says otherwise.
+	Stream string
 
 	cmd  *exec.Cmd
 	log  *syncBuffer
@@ -159,6 +165,10 @@ func newApp(a *App) *App {
 	}
 	a.URL = fmt.Sprintf("%s://127.0.0.1:%d", scheme, FreePort(t))
 	a.NATS = fmt.Sprintf("nats://127.0.0.1:%d", FreePort(t))
+	a.Stream = a.NATS
+	if i := slices.Index(a.args, "--stream"); i >= 0 {
+		a.Stream = a.args[i+1]
+	}
 	a.Start()
 	t.Cleanup(func() {
 		if a.cmd != nil {

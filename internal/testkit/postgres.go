@@ -185,7 +185,7 @@ func (p *Postgres) Start() error {
 	launch := func() error {
 		cmd := p.command("postgres", "-D", p.data())
 		cmd.Stdout, cmd.Stderr = log, log
-		if p.process, err = startProcess(cmd); err != nil {
+		if p.process, err = startProcess(cmd, syscall.SIGQUIT); err != nil {
 			return fmt.Errorf("start PostgreSQL: %w", err)
 		}
 		return nil

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// startProcess starts a program that ends when this process does, however that
-// comes about: a test that is killed leaves no server behind.
-func startProcess(cmd *exec.Cmd) (*process, error) {
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT
+// startProcess starts a program that gets a signal when this process ends,
+// however that comes about: a test that is killed leaves no server behind.
+func startProcess(cmd *exec.Cmd, end syscall.Signal) (*process, error) {
+	cmd.SysProcAttr.Pdeathsig = end
 	started := make(chan error, 1)
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	go func() {

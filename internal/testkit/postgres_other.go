@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-func startProcess(cmd *exec.Cmd) (*process, error) {
+func startProcess(cmd *exec.Cmd, _ syscall.Signal) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

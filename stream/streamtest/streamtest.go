@@ -100,6 +100,7 @@ func message(transaction int64, body []byte) stream.Message {
 		{Name: stream.HeaderPayload, Value: "Customer"},
 		{Name: "ce-specversion", Value: "1.0"},
 		{Name: stream.HeaderID, Value: m.ID},
+		{Name: stream.HeaderType, Value: "casm." + m.Code + "." + m.Event + ".v1"},
 		{Name: stream.HeaderPosition, Value: m.Position.String()},
 		{Name: stream.HeaderEpoch, Value: strconv.Itoa(epoch)},
 	}
