@@ -37,6 +37,7 @@ var configExamples = map[string]string{
 	"products":            `{"code": "example", "name": "Roaming", "services": [{"code": "fee", "name": "Daily Fee", "kind": "recurrent-fee"}, {"code": "data", "name": "Data Abroad", "kind": "balance"}]}`,
 	"offers": `{"code": "example", "name": "Installation", "product": "anyOneTimeFee", "priority": 50, "versions": [
   {"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {"charge": 49900000, "tax": "vat20", "taxIncluded": true, "glCode": "4010"}}]}]}`,
+	casm.PubSubEndpoints: `{"code": "example", "name": "CRM", "type": "WEBHOOK", "url": "https://crm.example/casm", "messages": ["customer", "account"], "secretEnv": "CASM_ENDPOINT_CRM"}`,
 }
 
 const (
