@@ -1,0 +1,502 @@
+package endpoints
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"time"
+
+	"casm"
+	"casm/relay"
+	"casm/store"
+	"casm/stream"
+
+	"github.com/google/uuid"
+)
+
+// The bounds of what is held in memory of an endpoint.
+const (
+	windowMessages = 1000
+	windowBytes    = 8 << 20
+	windowPage     = 64
+	flight         = 8 // messages of one customer that are sent one after another
+)
+
+// lanes sends each customer's messages in order, and several customers' side by
+// side. A customer whose message fails falls behind: what it has in the window
+// is let go, and is read from the journal, by the customer, when it is tried
+// again. So the cursor goes on, and what is kept is where each one is.
+//
+// All of it belongs to the goroutine that works; those that send get copies.
+type lanes struct {
+	*endpoint
+	queues map[uuid.UUID]*lane
+	ready  []*lane // that have messages and are not under way, the first one first
+	window []*item // all that was read and is not done, in the log's order
+	bytes  int
+	more   bool // the log holds more than was read
+
+	behind map[uuid.UUID]*behind
+	parked int
+	due    dueHeap
+	flying int
+	landed chan landing
+	turn   bool // whether one that is behind goes next
+
+	failures int       // attempts in a row that failed, whoever's
+	down     time.Time // until when nobody is sent to
+	downFor  time.Duration
+
+	// What is to be saved.
+	dirty   map[uuid.UUID]bool // customers behind
+	changed bool
+	saveAt  time.Time
+	shown   state
+}
+
+// lane is a customer's messages in the window.
+type lane struct {
+	customer uuid.UUID
+	items    []*item
+}
+
+type item struct {
+	message stream.Message
+	at      casm.Time
+	before  casm.Position // of what the log holds before it
+	done    bool
+}
+
+// landing is what came of an attempt.
+type landing struct {
+	lane   *lane   // of the window, or
+	behind *behind // of one that is behind
+	sent   int
+	after  casm.Position // of one that is behind: what is done now
+	err    error
+	lost   error // the log could not be read
+}
+
+func newLanes(e *endpoint, stored []store.Behind) *lanes {
+	l := &lanes{
+		endpoint: e, queues: map[uuid.UUID]*lane{}, behind: map[uuid.UUID]*behind{}, dirty: map[uuid.UUID]bool{},
+		landed: make(chan landing), more: true, shown: e.state,
+	}
+	l.shown.Holder = "" // so that it is told who works
+	now := e.now()
+	for _, s := range stored {
+		b := behindOf(s)
+		b.Last = later(b.Last, e.read)
+		l.behind[b.customer] = b
+		if b.parked {
+			l.parked++
+			continue
+		}
+		b.next = now
+		if b.Attempts > 0 {
+			b.next = now.Add(jitter(e.pauseOf(1))) // somebody else waited already
+		}
+		heap.Push(&l.due, b)
+	}
+	return l
+}
+
+func later(p, q casm.Position) casm.Position {
+	if p.Compare(q) > 0 {
+		return p
+	}
+	return q
+}
+
+// pauseOf is how long a customer waits after so many failures.
+func (e *endpoint) pauseOf(attempts int) time.Duration {
+	d := e.o.FirstPause
+	for range min(attempts-1, 30) {
+		d = min(2*d, maxPause)
+	}
+	return d
+}
+
+func (l *lanes) work(ctx context.Context) error {
+	flights, land := context.WithCancel(ctx)
+	defer func() {
+		land()
+		for ; l.flying > 0; l.flying-- {
+			l.settle(ctx, <-l.landed)
+		}
+	}()
+	for ctx.Err() == nil {
+		var wake <-chan struct{}
+		if l.o.Wake != nil {
+			wake = l.o.Wake() // before the look, so that no commit falls between
+		}
+		if err := l.fill(ctx); err != nil {
+			return err
+		}
+		l.dispatch(flights)
+		if err := l.tell(ctx, false); err != nil {
+			return err
+		}
+		if err := l.rest(ctx, wake); err != nil {
+			return err
+		}
+	}
+	land()
+	for ; l.flying > 0; l.flying-- {
+		l.settle(ctx, <-l.landed)
+	}
+	return l.tell(ctx, true)
+}
+
+// rest waits until there is something to do.
+func (l *lanes) rest(ctx context.Context, wake <-chan struct{}) error {
+	pause := saveEvery
+	now := time.Now()
+	switch {
+	case l.full():
+		wake = nil
+	case l.more:
+		pause = 0
+	default:
+		pause = l.o.Poll
+	}
+	if now.Before(l.down) {
+		pause = max(pause, min(time.Until(l.down), saveEvery))
+	} else if l.flying < l.limit() && len(l.due) > 0 {
+		pause = min(pause, max(l.due[0].next.Sub(l.now()), time.Millisecond))
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case x := <-l.landed:
+		l.flying--
+		l.settle(ctx, x)
+		if ctx.Err() == nil {
+			return x.lost
+		}
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// full reports whether no more is read for now.
+func (l *lanes) full() bool {
+	return len(l.window) >= windowMessages || l.bytes >= windowBytes || len(l.behind) >= l.o.MaxBehind
+}
+
+// fill reads a page of the log.
+func (l *lanes) fill(ctx context.Context) error {
+	if l.full() {
+		return nil
+	}
+	from := l.read
+	entries, more, err := l.page(ctx, windowPage)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the end of ctx is no error
+		}
+		return err
+	}
+	l.more = more
+	l.changed = l.changed || l.read != from
+	previous := from
+	for i := range entries {
+		x := &entries[i]
+		from, previous = previous, x.Position
+		if !l.wants(x) {
+			continue
+		}
+		if b := l.behind[x.Customer]; b != nil {
+			b.Last = later(b.Last, x.Position)
+			continue
+		}
+		q := l.queues[x.Customer]
+		if q == nil {
+			q = &lane{customer: x.Customer}
+			l.queues[x.Customer] = q
+			l.ready = append(l.ready, q)
+		}
+		m := &item{message: relay.Message(*x, l.head.Epoch, l.o.Source), at: x.Transaction.At, before: from}
+		q.items = append(q.items, m)
+		l.window = append(l.window, m)
+		l.bytes += len(m.message.Body)
+	}
+	return nil
+}
+
+// done is up to where everything is sent, or waits for one that is behind.
+func (l *lanes) done() casm.Position {
+	if len(l.window) > 0 {
+		return l.window[0].before
+	}
+	return l.read
+}
+
+// finish marks items as done, and lets go of those at the window's begin.
+func (l *lanes) finish(items []*item) {
+	for _, m := range items {
+		m.done = true
+		l.bytes -= len(m.message.Body)
+		m.message.Body, m.message.Headers = nil, nil
+	}
+	for len(l.window) > 0 && l.window[0].done {
+		l.window[0] = nil
+		l.window = l.window[1:]
+	}
+	l.changed = true
+}
+
+// limit is how many may be under way: while everything fails one, to find out
+// whether that is over.
+func (l *lanes) limit() int {
+	if l.failures >= l.o.Workers {
+		return 1
+	}
+	return l.o.Workers
+}
+
+// dispatch sends to customers, those of the window and those behind in turn.
+func (l *lanes) dispatch(ctx context.Context) {
+	for l.flying < l.limit() && !time.Now().Before(l.down) && ctx.Err() == nil {
+		waits := len(l.due) > 0 && l.due[0].next <= l.now()
+		switch {
+		case waits && (l.turn || len(l.ready) == 0):
+			b := heap.Pop(&l.due).(*behind)
+			l.flying++
+			go func(b behind, of *behind) {
+				x := l.retry(ctx, b)
+				x.behind = of
+				l.landed <- x
+			}(*b, b)
+		case len(l.ready) > 0:
+			q := l.ready[0]
+			l.ready[0] = nil
+			l.ready = l.ready[1:]
+			messages := make([]stream.Message, 0, flight)
+			for _, m := range q.items[:min(flight, len(q.items))] {
+				messages = append(messages, m.message)
+			}
+			l.flying++
+			go func() {
+				n, err := l.sender.Send(ctx, messages)
+				l.landed <- landing{lane: q, sent: n, err: err}
+			}()
+		default:
+			return
+		}
+		l.turn = !l.turn
+	}
+}
+
+// retry sends what one that is behind waits for, from the journal.
+func (e *endpoint) retry(ctx context.Context, b behind) (x landing) {
+	x.after = b.after
+	var entries []store.Entry
+	var head store.Head
+	x.lost = e.o.Log.View(ctx, func(r store.Reader) (err error) {
+		if head, err = r.Head(ctx); err != nil {
+			return err
+		}
+		entries, err = r.Feed(ctx, b.after, store.FeedFilter{Customer: b.customer}, flight)
+		return err
+	})
+	if x.lost != nil {
+		return x
+	}
+	for i := range entries {
+		entry := &entries[i]
+		if entry.Position.Compare(b.Last) > 0 {
+			x.after = later(x.after, b.Last)
+			return x
+		}
+		if e.wants(entry) {
+			n, err := e.sender.Send(ctx, []stream.Message{relay.Message(*entry, head.Epoch, e.o.Source)})
+			x.sent += n
+			if err != nil {
+				x.err = err
+				return x
+			}
+		}
+		x.after = entry.Position
+	}
+	if len(entries) < flight {
+		x.after = later(x.after, b.Last)
+	}
+	return x
+}
+
+// settle notes what came of an attempt.
+func (l *lanes) settle(ctx context.Context, x landing) {
+	l.metrics.sent(l.config.Code, x.sent)
+	if x.sent > 0 && x.err == nil {
+		l.recovered()
+	}
+	setup := errors.Is(x.err, stream.ErrSetup)
+	ended := x.err != nil && ctx.Err() != nil // of which nothing is known
+	switch {
+	case x.err == nil || ended:
+	case setup:
+		l.pauseAll(ctx, x.err)
+	default:
+		l.metrics.failed(l.config.Code)
+		l.failures++
+		l.note(x.err)
+		if l.failures >= l.o.Workers {
+			l.pauseAll(ctx, x.err)
+		}
+	}
+	if x.behind != nil {
+		l.settleBehind(x, setup || ended || x.lost != nil)
+		return
+	}
+	q := x.lane
+	l.finish(q.items[:x.sent])
+	q.items = q.items[x.sent:]
+	switch {
+	case len(q.items) == 0:
+		delete(l.queues, q.customer)
+	case x.err == nil || setup || ended:
+		l.ready = append(l.ready, q)
+	default:
+		l.fallBehind(q, x.err)
+	}
+}
+
+// pauseAll lets nobody be sent to for a growing while.
+func (l *lanes) pauseAll(ctx context.Context, err error) {
+	l.trouble(ctx, err)
+	if time.Now().Before(l.down) {
+		return // of those that were under way together one counts
+	}
+	l.downFor = min(max(2*l.downFor, l.o.FirstPause), maxDownPause)
+	l.down = time.Now().Add(jitter(l.downFor))
+}
+
+// recovered notes that somebody could be sent to. If nobody could before, all
+// that are behind are tried again at once: it was not their fault.
+func (l *lanes) recovered() {
+	if l.state.State != Running {
+		for _, b := range l.due {
+			b.next = l.now()
+		}
+		heap.Init(&l.due)
+	}
+	l.failures, l.downFor, l.down = 0, 0, time.Time{}
+	l.well()
+}
+
+// fallBehind sets a customer aside whose message failed.
+func (l *lanes) fallBehind(q *lane, err error) {
+	b := &behind{customer: q.customer, after: q.items[0].before}
+	b.Last = q.items[len(q.items)-1].message.Position
+	l.behind[q.customer] = b
+	delete(l.queues, q.customer)
+	l.finish(q.items)
+	l.failed(b, err)
+}
+
+// failed notes a failure of one that is behind.
+func (l *lanes) failed(b *behind, err error) {
+	now := l.now()
+	b.Attempts++
+	b.Error = clip(err.Error())
+	if b.Since.IsZero() {
+		b.Since = now
+	}
+	l.dirty[b.customer] = true
+	if now.Sub(b.Since) >= l.o.Park {
+		b.parked = true
+		l.parked++
+		l.log.Warn("a customer's messages are parked", "customer", b.customer, "after", b.after, "since", b.Since, "attempts", b.Attempts, "error", b.Error)
+		return
+	}
+	b.next = now.Add(jitter(l.pauseOf(b.Attempts)))
+	heap.Push(&l.due, b)
+}
+
+// settleBehind notes how far one that is behind has come.
+func (l *lanes) settleBehind(x landing, nothing bool) {
+	b := x.behind
+	if x.after != b.after {
+		b.after = x.after
+		l.dirty[b.customer] = true
+		if x.sent > 0 {
+			b.Since, b.Attempts, b.Error = 0, 0, ""
+		}
+	}
+	switch {
+	case x.err != nil && !nothing:
+		l.failed(b, x.err)
+		return
+	case b.after.Compare(b.Last) < 0 || nothing:
+		b.next = l.now()
+	case b.after.Compare(l.read) <= 0: // what comes now is read with all others
+		delete(l.behind, b.customer)
+		l.dirty[b.customer] = true
+		return
+	default:
+		b.next = l.now().Add(l.o.Poll)
+	}
+	heap.Push(&l.due, b)
+}
+
+// tell saves how far the endpoint is, when it is time or at the end, and shows
+// it.
+func (l *lanes) tell(ctx context.Context, end bool) error {
+	show := l.state
+	if len(l.behind) >= l.o.MaxBehind && show.State == Running {
+		show.State, show.Error, show.ErrorAt = Blocked, errTooMany.Error(), l.shown.ErrorAt
+		if l.shown.State != Blocked {
+			show.ErrorAt = l.now()
+			l.log.Warn("nothing new is sent to the endpoint", "error", errTooMany)
+		}
+	}
+	same := show == l.shown && !l.changed && len(l.dirty) == 0
+	urgent := end || show.State != l.shown.State || show.Holder != l.shown.Holder
+	if same || !urgent && time.Now().Before(l.saveAt) {
+		return nil
+	}
+	c := store.ProgressChange{Progress: store.Progress{After: l.done(), Doc: show.doc()}}
+	for customer := range l.dirty {
+		if b := l.behind[customer]; b != nil {
+			c.Put = append(c.Put, b.stored())
+		} else {
+			c.Caught = append(c.Caught, customer)
+		}
+	}
+	if err := l.save(ctx, c); err != nil {
+		return err
+	}
+	clear(l.dirty)
+	l.changed, l.shown, l.saveAt = false, show, time.Now().Add(saveEvery)
+	var oldest casm.Time
+	if len(l.window) > 0 {
+		oldest = l.window[0].at
+	}
+	l.metrics.lag(l.endpoint, c.After, oldest, len(l.window) > 0)
+	l.metrics.customers(l.config.Code, len(l.behind), l.parked)
+	return nil
+}
+
+// errTooMany: so many customers are behind that the endpoint stops.
+var errTooMany = errors.New("as many customers are behind as an endpoint keeps; it goes on when fewer are: resume, or replay, those that are parked once the receiver takes them")
+
+// dueHeap are the customers that are behind and wait, the next one first.
+type dueHeap []*behind
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].next < h[j].next }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push implements heap.Interface.
+func (h *dueHeap) Push(x any) { *h = append(*h, x.(*behind)) }
+
+// Pop implements heap.Interface.
+func (h *dueHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
