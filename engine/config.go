@@ -99,7 +99,7 @@ func (b *batch) endpoint(c command.ConfigChange) {
 	b.write.progress = slices.DeleteFunc(b.write.progress, func(p store.ProgressChange) bool { return p.CodeKey == key })
 	if c.Before == nil {
 		after := casm.Position{Transaction: b.loaded.Head.Position, Ordinal: store.MaxOrdinal}
-		b.write.progress = append(b.write.progress, store.ProgressChange{Progress: store.Progress{CodeKey: key, Version: 1, After: after, Doc: []byte("{}")}})
+		b.write.progress = append(b.write.progress, store.ProgressChange{Progress: store.Progress{CodeKey: key, Version: 1, Began: c.After.Base().Version, After: after, Doc: []byte("{}")}})
 	}
 }
 

@@ -286,8 +286,11 @@ type Progress struct {
 	// Version is 1, 2, 3 …: one more with each write. A write is refused when it
 	// is not the next one, so of several who write each finds out.
 	Version int64
-	After   casm.Position
-	Doc     []byte // JSON, opaque to the store
+	// Began is the version of the item with which it began: one that is made
+	// again begins anew.
+	Began int64
+	After casm.Position
+	Doc   []byte // JSON, opaque to the store
 	// Behind and Parked are how many customers are behind, and of them parked.
 	// They are read, not written.
 	Behind, Parked int

@@ -192,9 +192,9 @@ func (e *Endpoints) PositionAt(ctx context.Context, at casm.Time) (after casm.Po
 		}
 		// All up to low was written earlier.
 		for low, high := int64(0), head.Position; ; {
-			after = casm.Position{Transaction: low, Ordinal: store.MaxOrdinal}
 			if low >= high {
-				return nil
+				after = casm.Position{Transaction: low, Ordinal: store.MaxOrdinal}
+				break
 			}
 			middle := low + (high-low)/2
 			entries, err := r.Feed(ctx, casm.Position{Transaction: middle, Ordinal: store.MaxOrdinal}, store.FeedFilter{}, scan)
@@ -211,6 +211,15 @@ func (e *Endpoints) PositionAt(ctx context.Context, at casm.Time) (after casm.Po
 				high = middle
 			}
 		}
+		// The first that was not may stand a little further on.
+		entries, err := r.Feed(ctx, after, store.FeedFilter{}, scan)
+		for i := range entries {
+			if entries[i].Transaction.At >= at {
+				break
+			}
+			after = entries[i].Position
+		}
+		return err
 	})
 	return after, err
 }

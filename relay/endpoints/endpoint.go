@@ -158,7 +158,7 @@ func (e *endpoint) load(ctx context.Context) (behind []store.Behind, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("endpoints: read how far %s is: %w", e.config.Code, err)
 	}
-	if p == nil { // it is being deleted
+	if p == nil || p.Began > e.config.Version { // it was deleted, or made again
 		return nil, errMoved
 	}
 	e.saving.Lock()
@@ -206,7 +206,7 @@ func (e *endpoint) save(ctx context.Context, c store.ProgressChange) error {
 	defer cancel()
 	e.saving.Lock()
 	defer e.saving.Unlock()
-	c.CodeKey, c.Version = e.key, e.saved.Version+1
+	c.CodeKey, c.Version, c.Began = e.key, e.saved.Version+1, e.saved.Began
 	if c.Doc == nil {
 		c.Doc = e.state.doc()
 	}

@@ -43,6 +43,7 @@ type lanes struct {
 	landed chan landing
 	turn   bool // whether one that is behind goes next
 
+	crowded  bool      // as many are behind as may be
 	failures int       // attempts in a row that failed, whoever's
 	down     time.Time // until when nobody is sent to
 	downFor  time.Duration
@@ -446,12 +447,14 @@ func (l *lanes) settleBehind(x landing, nothing bool) {
 // it.
 func (l *lanes) tell(ctx context.Context, end bool) error {
 	show := l.state
-	if len(l.behind) >= l.o.MaxBehind && show.State == Running {
-		show.State, show.Error, show.ErrorAt = Blocked, errTooMany.Error(), l.shown.ErrorAt
-		if l.shown.State != Blocked {
-			show.ErrorAt = l.now()
+	if crowded := len(l.behind) >= l.o.MaxBehind; crowded {
+		if !l.crowded {
 			l.log.Warn("nothing new is sent to the endpoint", "error", errTooMany)
 		}
+		show.State, show.Error = Blocked, clip(errTooMany.Error()+" The last error: "+show.Error)
+		l.crowded = true
+	} else {
+		l.crowded = false
 	}
 	same := show == l.shown && !l.changed && len(l.dirty) == 0
 	urgent := end || show.State != l.shown.State || show.Holder != l.shown.Holder
@@ -481,7 +484,7 @@ func (l *lanes) tell(ctx context.Context, end bool) error {
 }
 
 // errTooMany: so many customers are behind that the endpoint stops.
-var errTooMany = errors.New("as many customers are behind as an endpoint keeps; it goes on when fewer are: resume, or replay, those that are parked once the receiver takes them")
+var errTooMany = errors.New("as many customers are behind as an endpoint keeps; it goes on when fewer are. Parked ones can be resumed once the receiver takes their messages.")
 
 // dueHeap are the customers that are behind and wait, the next one first.
 type dueHeap []*behind

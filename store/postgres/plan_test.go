@@ -49,7 +49,7 @@ var fill = []string{
 	`INSERT INTO config SELECT 'offers', 'o' || n, 1, '{}', now(), 'me' FROM generate_series(1, 1000) n`,
 	`INSERT INTO config_history (collection, code, version, doc, at, actor) SELECT 'offers', 'o' || n % 1000, 1, '{}', now(), 'me' FROM generate_series(1, 5000) n`,
 	`INSERT INTO use_count SELECT 'offers', 'o' || n, n FROM generate_series(1, 1000) n ON CONFLICT DO NOTHING`,
-	`INSERT INTO progress SELECT 'endpoints', 'o' || n, 1, n, 0, '{}' FROM generate_series(1, 1000) n`,
+	`INSERT INTO progress SELECT 'endpoints', 'o' || n, 1, 1, n, 0, '{}' FROM generate_series(1, 1000) n`,
 	`INSERT INTO behind SELECT 'endpoints', 'o' || n % 100, id(1, n), n, 0, n % 200 = 7, '{}' FROM generate_series(1, FILLED) n`,
 	`UPDATE log_head SET position = greatest(position, FILLED)`,
 }

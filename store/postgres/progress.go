@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	insertProgress = newProgress(`INSERT INTO progress (collection, code, version, position, ordinal, doc)
-	  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (collection, code) DO NOTHING RETURNING 1`)
-	updateProgress = newProgress(`UPDATE progress p SET version = $3::bigint, position = $4, ordinal = $5, doc = $6
+	insertProgress = newProgress(`INSERT INTO progress (collection, code, version, began, position, ordinal, doc)
+	  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (collection, code) DO NOTHING RETURNING 1`)
+	updateProgress = newProgress(`UPDATE progress p SET version = $3::bigint, began = $4, position = $5, ordinal = $6, doc = $7
 	  WHERE p.collection = $1 AND p.code = $2 AND p.version = $3::bigint - 1 RETURNING 1`)
 	dropBehind = newStatement(`DELETE FROM behind b WHERE b.collection = $1 AND b.code = $2 AND b.customer = ANY ($3::uuid[])`)
 	putBehind  = newStatement(`INSERT INTO behind (collection, code, customer, position, ordinal, parked, doc)
@@ -20,7 +20,7 @@ var (
 	deleteProgress = newStatement(`DELETE FROM progress p WHERE p.collection = $1 AND p.code = $2`)
 	deleteBehind   = newStatement(`DELETE FROM behind b WHERE b.collection = $1 AND b.code = $2`)
 
-	selectProgress = newStatement(`SELECT p.version, p.position, p.ordinal, p.doc,
+	selectProgress = newStatement(`SELECT p.version, p.began, p.position, p.ordinal, p.doc,
 	  (SELECT count(*) FROM behind b WHERE b.collection = p.collection AND b.code = p.code),
 	  (SELECT count(*) FROM behind b WHERE b.collection = p.collection AND b.code = p.code AND b.parked)
 	FROM progress p WHERE p.collection = $1 AND p.code = $2`)
@@ -45,6 +45,7 @@ func (w *writer) progress(ctx context.Context) error {
 		w.add(put, func(a *args) {
 			key(a)
 			a.int8(p.Version)
+			a.int8(p.Began)
 			a.int8(p.After.Transaction)
 			a.int8(p.After.Ordinal)
 			a.add(p.Doc)
@@ -79,7 +80,7 @@ func (w *writer) progress(ctx context.Context) error {
 func (r *reader) Progress(ctx context.Context, key store.CodeKey) (p *store.Progress, err error) {
 	err = r.query(ctx, "progress", selectProgress, func(a *args) { a.text(key.Collection); a.text(key.Code) },
 		func(row *row) error {
-			p = &store.Progress{CodeKey: key, Version: row.int8()}
+			p = &store.Progress{CodeKey: key, Version: row.int8(), Began: row.int8()}
 			p.After = casm.Position{Transaction: row.int8(), Ordinal: row.int8()}
 			p.Doc, p.Behind, p.Parked = row.bytes(), int(row.int8()), int(row.int8())
 			return nil

@@ -9,13 +9,14 @@ import (
 )
 
 func (c conn) writeProgress(p *store.ProgressChange) error {
-	sql := `UPDATE progress SET seq = ?, doc = ?, version = ? WHERE collection = ? AND code = ? AND version = ?3 - 1`
+	sql := `UPDATE progress SET seq = ?, doc = ?, began = ?, version = ? WHERE collection = ? AND code = ? AND version = ?4 - 1`
 	if p.Version == 1 {
-		sql = `INSERT INTO progress (seq, doc, version, collection, code) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		sql = `INSERT INTO progress (seq, doc, began, version, collection, code) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	}
 	err := c.exec(sql, func(a *args) {
 		a.int(seqAfter(p.After))
 		a.doc(p.Doc)
+		a.int(p.Began)
 		a.int(p.Version)
 		a.codeKey(p.CodeKey)
 	})
@@ -64,13 +65,13 @@ func positionOf(seq int64) casm.Position {
 
 // Progress implements store.Reader.
 func (r *reader) Progress(ctx context.Context, key store.CodeKey) (p *store.Progress, err error) {
-	err = r.query(ctx, "progress", `SELECT version, seq, doc,
+	err = r.query(ctx, "progress", `SELECT version, began, seq, doc,
 		(SELECT count(*) FROM behind b WHERE b.collection = p.collection AND b.code = p.code),
 		(SELECT count(*) FROM behind b WHERE b.collection = p.collection AND b.code = p.code AND b.parked)
 		FROM progress p WHERE collection = ? AND code = ?`,
 		func(a *args) { a.codeKey(key) },
 		func(row *row) error {
-			p = &store.Progress{CodeKey: key, Version: row.int(), After: positionOf(row.int()), Doc: row.bytes(), Behind: int(row.int()), Parked: int(row.int())}
+			p = &store.Progress{CodeKey: key, Version: row.int(), Began: row.int(), After: positionOf(row.int()), Doc: row.bytes(), Behind: int(row.int()), Parked: int(row.int())}
 			return nil
 		})
 	return p, err

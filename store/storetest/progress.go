@@ -33,7 +33,7 @@ func (w *world) behind(key store.CodeKey, q store.BehindQuery) (list []store.Beh
 
 func at(version, transaction int64) store.ProgressChange {
 	return store.ProgressChange{Progress: store.Progress{
-		CodeKey: endpoint, Version: version, After: casm.Position{Transaction: transaction, Ordinal: 3}, Doc: []byte(`{ "state":"ü"}`),
+		CodeKey: endpoint, Version: version, Began: 7, After: casm.Position{Transaction: transaction, Ordinal: 3}, Doc: []byte(`{ "state":"ü"}`),
 	}}
 }
 

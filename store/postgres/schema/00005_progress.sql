@@ -7,6 +7,7 @@ CREATE TABLE progress (
   collection text    NOT NULL COLLATE "C",
   code       text    NOT NULL COLLATE "C",
   version    bigint  NOT NULL CHECK (version > 0),
+  began      bigint  NOT NULL, -- the item's version then
   position   bigint  NOT NULL,
   ordinal    bigint  NOT NULL,
   doc        text    NOT NULL,

@@ -4,6 +4,7 @@ CREATE TABLE progress (
   collection TEXT    NOT NULL,
   code       TEXT    NOT NULL,
   version    INTEGER NOT NULL CHECK (version > 0),
+  began      INTEGER NOT NULL, -- the item's version then
   seq        INTEGER NOT NULL, -- of the journal's row that was last
   doc        TEXT    NOT NULL,
   PRIMARY KEY (collection, code)
