@@ -16,6 +16,9 @@ const (
 	EndpointKafka   = "KAFKA"
 )
 
+// BuiltinStream is the code of the built-in stream, which no endpoint has.
+const BuiltinStream = "stream"
+
 // MaxEndpoints is how many endpoints there can be: each reads the log by itself.
 const MaxEndpoints = 100
 
@@ -24,7 +27,7 @@ const MaxEndpoints = 100
 type PubSubEndpoint struct {
 	Item
 	Type       string   `json:"type" in:"create,update" is:"required,enum=WEBHOOK|NATS|KAFKA" doc:"What it is: WEBHOOK (HTTP requests, signed), NATS (JetStream) or KAFKA."`
-	URL        string   `json:"url" label:"URL" in:"create,update" is:"required,max=2000" doc:"Where messages go: https://… or http://… of a webhook; nats://host:port or tls://host:port; kafka://host:port,host:port. It holds no credentials."`
+	URL        string   `json:"url" label:"URL" in:"create,update" is:"required,max=2000" doc:"Where messages go: https://… or http://… of a webhook; nats://host:port or tls://host:port; kafka://host:port,host:port or kafka+tls://…. It holds no credentials."`
 	Topic      string   `json:"topic,omitzero" in:"create,update" is:"max=200,pattern=[A-Za-z0-9_.-]+" doc:"Of KAFKA the topic (none: casm.business-transactions), of NATS what subjects begin with (none: casm). A webhook has none."`
 	Messages   []string `json:"messages,omitempty" in:"create,update" is:"enum=customer|account|subscriber|subscriberResource|offerSubscription|balance" doc:"The codes of the messages that it gets; none: all."`
 	Paused     bool     `json:"paused" in:"create,update" doc:"Nothing is sent until this is cleared; then it goes on where it stood."`
@@ -34,7 +37,7 @@ type PubSubEndpoint struct {
 
 // endpointSchemes are the schemes of each type's URL, the one to use first.
 var endpointSchemes = map[string][]string{
-	EndpointWebhook: {"https", "http"}, EndpointNATS: {"nats", "tls"}, EndpointKafka: {"kafka"},
+	EndpointWebhook: {"https", "http"}, EndpointNATS: {"nats", "tls"}, EndpointKafka: {"kafka", "kafka+tls"},
 }
 
 // DefaultTopic is what a topic that is not given stands for.
@@ -54,6 +57,9 @@ func (e *PubSubEndpoint) DefaultTopic() string {
 func (e *PubSubEndpoint) CheckItem(s *Snapshot, v *Violations) {
 	if n := len(s.items[PubSubEndpoints]); n > MaxEndpoints {
 		v.Add(TooMany, "/code", "there are %d endpoints with this one; at most %d are allowed", n, MaxEndpoints)
+	}
+	if e.Code == BuiltinStream {
+		v.Add(InvalidValue, "/code", "%s is the code of the built-in stream; choose another", e.Code)
 	}
 	e.checkURL(v)
 	if e.Topic != "" && e.Type == EndpointWebhook {

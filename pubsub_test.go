@@ -27,6 +27,7 @@ func TestPubSubEndpoint(t *testing.T) {
 		{of("NATS", "tls://[::1]:4222/"), ""},
 		{of("KAFKA", "kafka://a.example:9092"), ""},
 		{of("KAFKA", "kafka://a.example:9092,b.example:9093,[fd00::1]:9092"), ""},
+		{of("KAFKA", "kafka+tls://a.example:9093"), ""},
 		{of("WEBHOOK", "nats://crm.example"), "invalid_value /url"},
 		{of("WEBHOOK", "crm.example/casm"), "invalid_value /url"},
 		{of("WEBHOOK", "https:///casm"), "invalid_value /url"},

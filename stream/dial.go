@@ -43,9 +43,9 @@ func (n Networks) Allow(ip netip.Addr) error {
 	}
 	switch {
 	case len(n) > 0:
-		return fmt.Errorf("%w: %s is in none of the networks of --endpoint-networks", ErrSetup, ip)
+		return fmt.Errorf("%w: %s is in none of the networks of --outbound-networks", ErrSetup, ip)
 	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), slices.Contains(metadata, ip):
-		return fmt.Errorf("%w: nothing is sent to %s, which is link-local, multicast, or a cloud's metadata; --endpoint-networks can allow it", ErrSetup, ip)
+		return fmt.Errorf("%w: nothing is sent to %s, which is link-local, multicast, or a cloud's metadata; --outbound-networks can allow it", ErrSetup, ip)
 	}
 	return nil
 }
