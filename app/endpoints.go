@@ -14,6 +14,7 @@ import (
 	"casm"
 	"casm/relay/endpoints"
 	"casm/stream"
+	"casm/stream/kafka"
 	"casm/stream/natsjs"
 	"casm/stream/webhook"
 
@@ -85,6 +86,8 @@ func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.N
 		return natsjs.OpenCopy(ctx, natsjs.CopyOptions{
 			URL: p.URL, Prefix: p.DefaultTopic(), Code: code, Secret: now, Networks: networks, Logger: log.With("endpoint", p.Code),
 		})
+	case casm.EndpointKafka:
+		return kafka.OpenCopy(kafka.CopyOptions{Addresses: p.Addresses(), Topic: p.DefaultTopic(), Secret: secret, Networks: networks})
 	}
 	return nil, fmt.Errorf("%w: this release sends to no %s", stream.ErrSetup, p.Type)
 }

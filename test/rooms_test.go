@@ -58,6 +58,7 @@ var libraries = map[string][]string{
 	"github.com/jackc/pgx/":                {"casm/store/postgres", "casm/warehouse/sqldb", "casm/internal/testkit"},
 	"github.com/pressly/goose/":            {"casm/store/postgres", "casm/store/sqlite"},
 	"github.com/nats-io/":                  {"casm/stream/natsjs", "casm/stream/natsjs/natstest", "casm/demo/subscribe"},
+	"github.com/twmb/franz-go":             {"casm/stream/kafka", "casm/internal/testkit"},
 	"github.com/alecthomas/kong":           {"casm/cmd/casm"},
 	"github.com/gofrs/flock":               {"casm/app"},
 	"go.opentelemetry.io/":                 {"casm/app", "casm/httpapi"},
