@@ -230,9 +230,12 @@ func (e *endpoint) save(ctx context.Context, c store.ProgressChange) error {
 // saveTime is how long a save may take.
 const saveTime = 2 * time.Second
 
-// saveEvery is how often it is saved how far an endpoint is: what was sent
-// since is sent again after a crash.
-const saveEvery = time.Second
+// It is saved how far an endpoint is every second, and sooner after as many
+// messages: what was sent since is sent again after a crash.
+const (
+	saveEvery    = time.Second
+	saveMessages = 500
+)
 
 // page reads the log behind read, up to limit messages of any code; more tells
 // whether there may be others. Where the log does not hold any more what was

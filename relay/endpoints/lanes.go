@@ -51,6 +51,7 @@ type lanes struct {
 	// What is to be saved.
 	dirty   map[uuid.UUID]bool // customers behind
 	changed bool
+	unsaved int // messages that were taken since
 	saveAt  time.Time
 	shown   state
 }
@@ -331,6 +332,7 @@ func (e *endpoint) retry(ctx context.Context, b behind) (x landing) {
 // settle notes what came of an attempt.
 func (l *lanes) settle(ctx context.Context, x landing) {
 	l.metrics.sent(l.config.Code, x.sent)
+	l.unsaved += x.sent
 	if x.sent > 0 && x.err == nil {
 		l.recovered()
 	}
@@ -458,7 +460,7 @@ func (l *lanes) tell(ctx context.Context, end bool) error {
 	}
 	same := show == l.shown && !l.changed && len(l.dirty) == 0
 	urgent := end || show.State != l.shown.State || show.Holder != l.shown.Holder
-	if same || !urgent && time.Now().Before(l.saveAt) {
+	if same || !urgent && l.unsaved < saveMessages && time.Now().Before(l.saveAt) {
 		return nil
 	}
 	c := store.ProgressChange{Progress: store.Progress{After: l.done(), Doc: show.doc()}}
@@ -473,7 +475,7 @@ func (l *lanes) tell(ctx context.Context, end bool) error {
 		return err
 	}
 	clear(l.dirty)
-	l.changed, l.shown, l.saveAt = false, show, time.Now().Add(saveEvery)
+	l.changed, l.unsaved, l.shown, l.saveAt = false, 0, show, time.Now().Add(saveEvery)
 	var oldest casm.Time
 	if len(l.window) > 0 {
 		oldest = l.window[0].at
