@@ -161,6 +161,9 @@ func (e *Endpoints) adjust(ctx context.Context, s *casm.Snapshot, all map[string
 		if p := wanted[code]; p == nil || p.Version != r.version {
 			r.end()
 			delete(all, code)
+			if p == nil {
+				e.metrics.drop(code)
+			}
 			e.o.Logger.Info("endpoint ends, or is run as it was changed", "endpoint", code, "version", r.version)
 		}
 	}

@@ -53,6 +53,12 @@ func (m *metrics) customers(code string, behind, parked int) {
 	m.parked.WithLabelValues(code).Set(float64(parked))
 }
 
+// drop ends what was counted of an endpoint that is none any more.
+func (m *metrics) drop(code string) {
+	m.delivered.DeleteLabelValues(code)
+	m.failures.DeleteLabelValues(code)
+}
+
 // forget ends the gauges of an endpoint that another process works on, or none.
 func (m *metrics) forget(code string) {
 	for _, g := range []*prometheus.GaugeVec{m.behind, m.parked, m.lagTransactions, m.lagSeconds} {
