@@ -168,7 +168,7 @@ func (relayPause) Help() string { return "Example:\n\n  casm relay pause --data 
 
 // Run pauses.
 func (c *relayPause) Run(ctx context.Context, r *relay, to streams) error {
-	err := error(nil)
+	var err error
 	if c.Endpoint == "" {
 		err = r.admin().Pause(ctx)
 	} else {

@@ -237,14 +237,23 @@ browse('a pub-sub endpoint is configured, and a password in its address is refus
   await perspective(page, 'Integration Configuration');
   await menu(page, 'Pub-Sub Endpoints');
   await page.getByRole('link', { name: '+ New' }).click();
-  await fill(page, { Name: 'CRM', Code: 'crm', Type: 'WEBHOOK', URL: 'https://me:secret@crm.example/casm', 'Secret Variable': 'CASM_ENDPOINT_CRM' });
+  await fill(page, {
+    Name: 'CRM',
+    Code: 'crm',
+    Type: 'WEBHOOK',
+    URL: 'https://me:secret@crm.example/casm',
+    'Secret Variable': 'CASM_ENDPOINT_CRM',
+  });
   await page.getByLabel('Messages', { exact: true }).click();
   await page.getByRole('option', { name: 'customer', exact: true }).click();
   await page.getByRole('option', { name: 'balance', exact: true }).click();
   await page.keyboard.press('Escape');
   await page.getByLabel('Paused', { exact: true }).check();
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText(/holds a user or a password/).first().waitFor();
+  await page
+    .getByText(/holds a user or a password/)
+    .first()
+    .waitFor();
   await page.getByLabel('URL', { exact: true }).fill('https://crm.example/casm');
   await save(page);
   const made = await call('GET', '/v1/config/pub-sub-endpoints/crm');

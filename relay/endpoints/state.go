@@ -2,10 +2,8 @@ package endpoints
 
 import (
 	"casm"
-	"casm/store"
 
 	"github.com/go-json-experiment/json"
-	"github.com/google/uuid"
 )
 
 // State says what an endpoint is about.
@@ -43,38 +41,6 @@ func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return []byte("{}")
-	}
-	return b
-}
-
-// trail is what the store keeps beside the position of a customer that is
-// behind.
-type trail struct {
-	// Last is the last of the customer's messages that the log was seen to
-	// hold: up to there they are sent from the customer's place on.
-	Last     casm.Position `json:"last,omitzero"`
-	Since    casm.Time     `json:"since,omitzero"` // of the first failure in a row
-	Attempts int           `json:"attempts,omitzero"`
-	Error    string        `json:"error,omitzero"` // the last one
-}
-
-// behind is a customer whose messages failed.
-type behind struct {
-	trail
-	customer uuid.UUID
-	after    casm.Position // all its messages up to here are done
-	parked   bool
-	next     casm.Time // when to try again; in memory only
-}
-
-func (b *behind) stored() store.Behind {
-	return store.Behind{Customer: b.customer, After: b.after, Parked: b.parked, Doc: encode(b.trail)}
-}
-
-func behindOf(s store.Behind) *behind {
-	b := &behind{customer: s.Customer, after: s.After, parked: s.Parked}
-	if json.Unmarshal(s.Doc, &b.trail) != nil {
-		b.trail = trail{}
 	}
 	return b
 }

@@ -55,7 +55,9 @@ func OpenCopy(ctx context.Context, o CopyOptions) (*Copy, error) {
 		nats.Name("casm endpoint"), nats.Timeout(5 * time.Second), nats.SetCustomDialer(dialer),
 		nats.IgnoreAuthErrorAbort(), nats.MaxReconnects(math.MaxInt), nats.ReconnectWait(time.Second),
 		nats.ReconnectBufSize(-1), // nothing is kept for later: it is known what was not sent
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { o.Logger.Warn("endpoint connection", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			o.Logger.Warn("endpoint connection", "error", err)
+		}),
 	}
 	switch s := strings.TrimSpace(o.Secret); {
 	case s == "":

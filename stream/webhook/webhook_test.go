@@ -33,8 +33,10 @@ const (
 var message = stream.Message{
 	Position: casm.Position{Transaction: 7}, ID: "msg_p5jXN8AQM9LWM0D4loKWxJek", Body: []byte(`{"test": 2432232314}`),
 	Headers: []stream.Header{
-		{Name: stream.HeaderTransactionID, Value: "t"}, {Name: stream.HeaderID, Value: "msg_p5jXN8AQM9LWM0D4loKWxJek"},
-		{Name: stream.HeaderContentType, Value: "application/json"}, {Name: stream.HeaderActor, Value: "key:Zoë 100%\n"},
+		{Name: stream.HeaderTransactionID, Value: "t"},
+		{Name: stream.HeaderID, Value: "msg_p5jXN8AQM9LWM0D4loKWxJek"},
+		{Name: stream.HeaderContentType, Value: "application/json"},
+		{Name: stream.HeaderActor, Value: "key:Zoë 100%\n"},
 	},
 }
 
