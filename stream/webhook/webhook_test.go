@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,10 +106,10 @@ func TestSend(t *testing.T) {
 // address's path or of the secret.
 func TestRefusals(t *testing.T) {
 	const hidden = "/hidden-token"
-	status := 0
+	var status atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the client went away
-		switch status {
+		switch status := int(status.Load()); status {
 		case 0:
 			<-r.Context().Done()
 		case http.StatusFound:
@@ -141,7 +142,7 @@ func TestRefusals(t *testing.T) {
 		{url: s.URL, networks: []string{"10.0.0.0/8"}, want: "in none of the networks", setup: true},
 		{status: 200, url: s.URL, networks: []string{"127.0.0.0/8"}},
 	} {
-		status = c.status
+		status.Store(int64(c.status))
 		n, err := open(t, c.url+hidden, c.networks...).Send(t.Context(), []stream.Message{message, message})
 		if c.want == "" {
 			if n != 2 || err != nil {
