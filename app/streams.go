@@ -233,13 +233,16 @@ func (a *App) streamHandlers(handle adminRoute) {
 			if err := json.UnmarshalRead(io.LimitReader(r.Body, 4<<10), &q); err != nil {
 				return nil, casm.Violations{{Code: casm.MalformedJSON, Detail: err.Error()}}
 			}
-			code, outcome := r.PathValue("code"), auth.OutcomeDone
+			code, outcome, customer := r.PathValue("code"), auth.OutcomeDone, q.Customer.ExternalID
+			if customer == "" && !q.Customer.IsIDZero() {
+				customer = q.Customer.RefID.String()
+			}
 			err := fn(r.Context(), l, code, q)
 			if err != nil {
 				outcome = auth.OutcomeRefused
 			}
 			auth.Audit(r.Context(), a.log, l.actor, name+"Stream", outcome, "socket", slog.String("stream", code),
-				slog.Any("customer", q.Customer), slog.String("after", q.After), slog.Any("since", q.Since))
+				slog.String("customer", customer), slog.String("after", q.After), slog.Any("since", q.Since))
 			if errors.Is(err, httpapi.ErrNoStream) {
 				err = casm.Violations{{Code: casm.NotFound, Pointer: "endpoint", Detail: "there is no endpoint with this code; casm relay status lists them"}}
 			}

@@ -222,7 +222,18 @@ func resumeStream(s *Server, x *exchange) {
 	if !x.streamBody(&q) || !x.hasStreams() {
 		return
 	}
-	x.acted(s.streamsOf.ResumeStream(x.context(), x.who.Actor, x.r.PathValue("code"), q.Customer), slog.Any("customer", q.Customer))
+	x.acted(s.streamsOf.ResumeStream(x.context(), x.who.Actor, x.r.PathValue("code"), q.Customer), customerOf(q.Customer))
+}
+
+// customerOf is what an audit record has of a customer that was named.
+func customerOf(ref casm.Ref) slog.Attr {
+	switch {
+	case ref.ExternalID != "":
+		return slog.String("customer", clip(ref.ExternalID))
+	case ref.RefID != uuid.Nil:
+		return slog.String("customer", ref.RefID.String())
+	}
+	return slog.Attr{} // left out
 }
 
 func replayStream(s *Server, x *exchange) {
@@ -244,7 +255,7 @@ func replayStream(s *Server, x *exchange) {
 		r.After = &at
 	}
 	x.acted(s.streamsOf.ReplayStream(x.context(), x.r.PathValue("code"), r),
-		slog.Any("customer", q.Customer), slog.String("after", q.After), slog.Any("since", q.Since))
+		customerOf(q.Customer), slog.String("after", q.After), slog.Any("since", q.Since))
 }
 
 // streamSchemas names the schemas of answers about streams.

@@ -12,7 +12,7 @@ import (
 
 // ErrSetup: an endpoint cannot be sent to until a person changes how it is set
 // up. That is the fault of no message.
-var ErrSetup = errors.New("it is not set up")
+var ErrSetup = errors.New("this needs a change by hand")
 
 // Networks are the networks that endpoints may be in; none: all but those in
 // which a machine keeps what is its own alone.

@@ -131,7 +131,8 @@ func (e *endpoint) work(ctx context.Context) (err error) {
 		e.sender, err = e.o.Open(ctx, e.config)
 	}
 	defer func() { err = errors.Join(err, e.sender.Close()) }()
-	e.well()
+	e.state.State = Running
+	e.log.Info("endpoint begins", "type", e.config.Type, "after", e.read)
 	if e.config.Type == casm.EndpointWebhook {
 		return newLanes(e, behind).work(ctx)
 	}
@@ -310,7 +311,7 @@ func (e *endpoint) note(err error) {
 // well notes that it can be sent.
 func (e *endpoint) well() {
 	if e.state.State != Running {
-		e.log.Info("messages are sent to the endpoint")
+		e.log.Info("the endpoint takes messages again")
 		e.state.State = Running
 	}
 }

@@ -22,7 +22,10 @@ const (
 func (e *endpoint) inOrder(ctx context.Context) error {
 	var batch []stream.Message
 	var oldest casm.Time
-	done, stored, saved := e.read, e.read, state{}
+	done, stored, saved := e.read, e.read, e.state
+	if err := e.save(ctx, store.ProgressChange{Progress: store.Progress{After: done}}); err != nil { // it tells who works
+		return err
+	}
 	savedAt := time.Now()
 	pause := time.Duration(0)
 	var until time.Time
@@ -59,7 +62,7 @@ func (e *endpoint) inOrder(ctx context.Context) error {
 			}
 		}
 		e.metrics.lag(e, done, oldest, len(batch) > 0)
-		if time.Since(savedAt) >= saveEvery && (done != stored || e.state != saved) || e.state.State != saved.State || e.state.Holder != saved.Holder {
+		if time.Since(savedAt) >= saveEvery && (done != stored || e.state != saved) || e.state.State != saved.State {
 			if err := e.save(ctx, store.ProgressChange{Progress: store.Progress{After: done}}); err != nil {
 				return err
 			}
