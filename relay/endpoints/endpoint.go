@@ -228,6 +228,10 @@ func (e *endpoint) save(ctx context.Context, c store.ProgressChange) error {
 	return nil
 }
 
+// gather is the least time from one reading of the log to the next, when nothing
+// was left.
+const gather = 20 * time.Millisecond
+
 // saveTime is how long a save may take.
 const saveTime = 2 * time.Second
 

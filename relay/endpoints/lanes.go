@@ -35,6 +35,8 @@ type lanes struct {
 	window []*item // all that was read and is not done, in the log's order
 	bytes  int
 	more   bool // the log holds more than was read
+	woken  bool // something was committed since it was read
+	readAt time.Time
 
 	behind map[uuid.UUID]*behind
 	parked int
@@ -145,13 +147,13 @@ func (l *lanes) work(ctx context.Context) error {
 func (l *lanes) rest(ctx context.Context, wake <-chan struct{}) error {
 	pause := saveEvery
 	now := time.Now()
-	switch {
-	case l.full():
+	if l.full() {
 		wake = nil
-	case l.more:
-		pause = 0
-	default:
-		pause = l.o.Poll
+	} else {
+		pause = min(pause, max(time.Until(l.readNext()), 0))
+	}
+	if l.woken {
+		wake = nil
 	}
 	if now.Before(l.down) {
 		pause = max(pause, min(time.Until(l.down), saveEvery))
@@ -169,9 +171,22 @@ func (l *lanes) rest(ctx context.Context, wake <-chan struct{}) error {
 		}
 	case <-timer.C:
 	case <-wake:
+		l.woken = true
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// readNext is when the log is to be read again. Under load that is now and then
+// rather than with each commit: reading takes from what writes.
+func (l *lanes) readNext() time.Time {
+	switch {
+	case l.more:
+		return l.readAt
+	case l.woken:
+		return l.readAt.Add(gather)
+	}
+	return l.readAt.Add(l.o.Poll)
 }
 
 // full reports whether no more is read for now.
@@ -181,9 +196,10 @@ func (l *lanes) full() bool {
 
 // fill reads a page of the log.
 func (l *lanes) fill(ctx context.Context) error {
-	if l.full() {
+	if l.full() || time.Now().Before(l.readNext()) {
 		return nil
 	}
+	l.woken, l.readAt = false, time.Now()
 	from := l.read
 	entries, more, err := l.page(ctx, windowPage)
 	if err != nil {

@@ -27,6 +27,7 @@ func (e *endpoint) inOrder(ctx context.Context) error {
 		return err
 	}
 	savedAt := time.Now()
+	var readAt time.Time
 	pause := time.Duration(0)
 	var until time.Time
 	more := true
@@ -37,6 +38,7 @@ func (e *endpoint) inOrder(ctx context.Context) error {
 		}
 		if len(batch) == 0 {
 			var err error
+			readAt = time.Now()
 			if batch, oldest, more, err = e.batch(ctx); err != nil {
 				return err
 			}
@@ -73,6 +75,7 @@ func (e *endpoint) inOrder(ctx context.Context) error {
 			wait(ctx, min(time.Until(until), saveEvery), nil)
 		case !more:
 			wait(ctx, e.o.Poll, wake)
+			wait(ctx, time.Until(readAt.Add(gather)), nil)
 		}
 	}
 	if done != stored {
