@@ -87,7 +87,8 @@ func streamEndpoints() []*endpoint {
 		Method: http.MethodGet, Path: "/v1/streams/{code}/behind", ID: "listStreamBehind", Tag: tagStream, Permission: command.ReadStream,
 		Summary: "Lists the customers whose messages a webhook did not take, by refId.", PathParams: streamCode,
 		Params: []param{
-			{Name: "parked", Type: casm.TypeBoolean, Doc: "Only those that are parked."}, limitParam,
+			{Name: "parked", Type: casm.TypeBoolean, Doc: "Only those that are parked."},
+			limitParam,
 			{Name: "cursor", Type: casm.TypeID, Doc: "nextCursor of the page before."},
 		},
 		Answer: answer{Schema: "StreamCustomers"}, serve: streamBehind,
