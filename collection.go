@@ -76,6 +76,7 @@ var Collections = []*Collection{
 	collection[ChargingClass]("charging-classes", "Charging Classes"),
 	collection[Product]("products", "Products"),
 	collection[Offer]("offers", "Offers"),
+	collection[PubSubEndpoint](PubSubEndpoints, "Pub-Sub Endpoints"),
 	internal(collection[APIKey]("api-keys", "API Keys")),
 	internal(collection[Stream]("streams", "Streams")),
 }

@@ -21,6 +21,7 @@ import (
 	"casm/engine"
 	"casm/httpapi"
 	"casm/relay"
+	"casm/relay/endpoints"
 	"casm/stream"
 	"casm/stream/natsjs"
 
@@ -60,11 +61,14 @@ type App struct {
 	auth    *auth.Authenticator // nil: nobody has to sign in
 	broker  *broker             // nil: another one is published to
 	relay   *relay.Relay
-	dwh     *dwh // nil: none
-	api     *httpapi.Server
-	server  *http.Server
-	socket  *http.Server
-	address net.Addr
+	holder  string // names this process among those that may work
+	// endpoints get copies of what the relay publishes.
+	endpoints *endpoints.Endpoints
+	dwh       *dwh // nil: none
+	api       *httpapi.Server
+	server    *http.Server
+	socket    *http.Server
+	address   net.Addr
 
 	stopping  atomic.Bool
 	backingUp sync.Mutex // held while a backup is written
@@ -82,7 +86,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if err != nil {
 		return nil, err
 	}
-	a := &App{settings: s, log: log, failed: make(chan error, 3)}
+	a := &App{settings: s, log: log, holder: holder(), failed: make(chan error, 3)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -137,12 +141,15 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 		}
 	}
 	a.relay = relay.New(a.core.store, target, relay.Options{
-		Holder: holder(), Paused: a.relayPaused,
+		Holder: a.holder, Paused: a.relayPaused,
 		Wake: a.core.engine.Committed, Gather: relayGather, Logger: log, Metrics: registry,
 	})
 	a.later(a.runRelay())
 	a.later(drain) // here, before the relay's last look at what is committed
 
+	if err := a.startEndpoints(registry); err != nil {
+		return nil, err
+	}
 	if a.dwh, err = a.startWarehouse(zone, registry); err != nil {
 		return nil, err
 	}
@@ -150,7 +157,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	o := httpapi.Options{
 		Engine: a.core.engine, Auth: a.auth, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
-		Demonstration: demo.Document(),
+		Demonstration: demo.Document(), Streams: streamsOf{a},
 	}
 	if a.dwh != nil {
 		o.Warehouse = a.dwh
@@ -292,7 +299,7 @@ func (a *App) serveSocket() error {
 	}
 	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
 	mux := http.NewServeMux()
-	mux.Handle("/", adminHandler(keys, a.Status, a.log, a.relayHandlers))
+	mux.Handle("/", adminHandler(keys, a.Status, a.log, func(handle adminRoute) { a.relayHandlers(handle); a.streamHandlers(handle) }))
 	mux.HandleFunc("POST /backup", a.serveBackup)
 	if a.dwh != nil {
 		mux.HandleFunc("POST /warehouse/rebuild", a.dwh.serveRebuild)

@@ -21,7 +21,7 @@ import (
 
 // streamName is the relay's name, and the code under which the configuration
 // holds what is set about its stream.
-const streamName = "stream"
+const streamName = casm.BuiltinStream
 
 // streams is the internal collection of what is set about streams.
 const streams = "streams"
@@ -55,13 +55,21 @@ func (a *App) pauseRelay(ctx context.Context, actor string, paused bool) error {
 	if err != nil {
 		return err
 	}
-	auth.Audit(ctx, a.log, actor, "relay.pause", auth.OutcomeDone, "socket", slog.Bool("paused", paused))
 	if paused { // here at once; other servers look within a second
 		a.relay.Pause()
 	} else {
 		a.relay.Resume()
 	}
 	return nil
+}
+
+// pauseBySocket is pauseRelay for who administers through the socket.
+func (a *App) pauseBySocket(ctx context.Context, actor string, paused bool) error {
+	err := a.pauseRelay(ctx, actor, paused)
+	if err == nil {
+		auth.Audit(ctx, a.log, actor, "relay.pause", auth.OutcomeDone, "socket", slog.Bool("paused", paused))
+	}
+	return err
 }
 
 // RelayStatus is how far the relay of a server is.
@@ -135,10 +143,10 @@ func (a *App) adopt(ctx context.Context, actor string, q AdoptRequest) (Adopted,
 func (a *App) relayHandlers(handle adminRoute) {
 	handle("GET /relay", func(r *http.Request, _ local) (any, error) { return a.relayStatus(r.Context()) })
 	handle("POST /relay/pause", func(r *http.Request, l local) (any, error) {
-		return struct{}{}, a.pauseRelay(r.Context(), l.actor, true)
+		return struct{}{}, a.pauseBySocket(r.Context(), l.actor, true)
 	})
 	handle("POST /relay/resume", func(r *http.Request, l local) (any, error) {
-		return struct{}{}, a.pauseRelay(r.Context(), l.actor, false)
+		return struct{}{}, a.pauseBySocket(r.Context(), l.actor, false)
 	})
 	handle("POST /relay/adopt", func(r *http.Request, l local) (any, error) {
 		var q AdoptRequest

@@ -39,6 +39,9 @@ type Settings struct {
 	Stream             string `env:"CASM_STREAM" placeholder:"URL" help:"What to publish to instead of the in-process broker: NATS with JetStream, 2.12 or later (nats://…, tls://…), or Kafka (kafka://HOST:PORT,…, kafka+tls://…). Several servers on one database need it."`
 	StreamPasswordFile string `name:"stream-password-file" env:"CASM_STREAM_PASSWORD_FILE" placeholder:"FILE" help:"File with the password of the user that a --stream of Kafka names, as in kafka+tls://casm@…; read at each new connection."`
 
+	SecretsDir       string `name:"secrets-dir" env:"CASM_SECRETS_DIR" placeholder:"DIR" help:"Folder of the files that pub-sub endpoints name as secretFile. None: secrets come from variables alone."`
+	OutboundNetworks string `name:"outbound-networks" env:"CASM_OUTBOUND_NETWORKS" placeholder:"CIDR,…" help:"Networks that pub-sub endpoints may be in, such as 10.0.0.0/8,192.0.2.7/32. None: all but link-local ones, multicast, and the addresses at which clouds tell a machine its credentials."`
+
 	Warehouse string `env:"CASM_WAREHOUSE" placeholder:"URL" help:"PostgreSQL in which the data warehouse is kept, postgres://…, or \"off\" for none. None: a file in the data folder."`
 
 	Dev  bool `env:"CASM_DEV" help:"For development: no credentials are asked for. Refused unless every address is on the loopback interface."`
@@ -87,6 +90,9 @@ func (s *Settings) Check() error {
 		all = append(all, err)
 	}
 	if err := checkStream(s.Stream, s.StreamPasswordFile); err != nil {
+		all = append(all, err)
+	}
+	if _, err := s.networks(); err != nil {
 		all = append(all, err)
 	}
 	if err := checkWarehouse(s.Warehouse); err != nil {

@@ -43,7 +43,7 @@ func checkStream(s, passwordFile string) error {
 func (s streamAt) kafkaOptions(name string) kafka.Options {
 	o := kafka.Options{Name: name, Logger: s.log}
 	if s.passwordFile != "" {
-		o.Password = func() (string, error) { return readSecret("--stream-password-file", s.passwordFile) }
+		o.Password = func() (string, error) { return readPassword("--stream-password-file", s.passwordFile) }
 	}
 	return o
 }
@@ -68,8 +68,8 @@ func (s streamAt) subscribe(_ context.Context, name string) (stream.Subscription
 	return natsjs.Subscribe(nc, name)
 }
 
-// readSecret reads a file that holds a secret and nothing else.
-func readSecret(flag, path string) (string, error) {
+// readPassword reads a file that holds a secret and nothing else.
+func readPassword(flag, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", flag, err)

@@ -82,10 +82,25 @@ func (b *batch) runConfig(j *job) outcome {
 			change.Version = c.Before.Base().Version + 1
 		}
 		b.write.config = append(b.write.config, change)
+		b.endpoint(c)
 	}
 	j.config.tried = append(j.config.tried, triedConfig{out.Changes, b.write.config[len(b.write.config)-len(out.Changes)]})
 	b.config = out.Snapshot
 	return outcome{changes: out.Changes}
+}
+
+// endpoint lets an endpoint that is made get what is committed from here on
+// (contract 7). What an earlier commit of the same moment wrote may be among it.
+func (b *batch) endpoint(c command.ConfigChange) {
+	if c.Collection != casm.PubSubEndpoints {
+		return
+	}
+	key := store.CodeKey(c.CodeRef)
+	b.write.progress = slices.DeleteFunc(b.write.progress, func(p store.ProgressChange) bool { return p.CodeKey == key })
+	if c.Before == nil {
+		after := casm.Position{Transaction: b.loaded.Head.Position, Ordinal: store.MaxOrdinal}
+		b.write.progress = append(b.write.progress, store.ProgressChange{Progress: store.Progress{CodeKey: key, Version: 1, Began: c.After.Base().Version, After: after, Doc: []byte("{}")}})
+	}
 }
 
 // configDone returns what an attempt made before changed if it was committed,

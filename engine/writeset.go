@@ -19,6 +19,7 @@ type writeSet struct {
 	transactions []store.Transaction
 	uses         map[store.CodeKey]int64
 	config       []store.ConfigChange
+	progress     []store.ProgressChange
 	due          bool // something was planned
 }
 
@@ -126,7 +127,7 @@ func (w *writeSet) use(ref casm.CodeRef, n int64) {
 
 // set returns what the store is to write.
 func (w *writeSet) set() *store.WriteSet {
-	out := &store.WriteSet{Entities: w.rows, Transactions: w.transactions, Config: w.config}
+	out := &store.WriteSet{Entities: w.rows, Transactions: w.transactions, Config: w.config, Progress: w.progress}
 	for _, key := range w.order {
 		if c := w.claims[key]; c.From != c.To {
 			out.Claims = append(out.Claims, *c)

@@ -25,6 +25,8 @@ type endpoint struct {
 	// Request describes the body; nil: none. Example is one.
 	Request *casm.Object
 	Example string
+	// OptionalBody: a request may have none.
+	OptionalBody bool
 	// Document is the schema of a body that is a document, YAML or JSON.
 	Document string
 	// Payload is the kind of the entities of the answer; 0 for none.
@@ -103,6 +105,7 @@ func buildEndpoints() []*endpoint {
 		}
 	}
 	list = append(list, documentEndpoints()...)
+	list = append(list, streamEndpoints()...)
 	list = append(list, warehouseEndpoints()...)
 	return append(list, otherEndpoints()...)
 }

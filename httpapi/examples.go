@@ -37,6 +37,7 @@ var configExamples = map[string]string{
 	"products":            `{"code": "example", "name": "Roaming", "services": [{"code": "fee", "name": "Daily Fee", "kind": "recurrent-fee"}, {"code": "data", "name": "Data Abroad", "kind": "balance"}]}`,
 	"offers": `{"code": "example", "name": "Installation", "product": "anyOneTimeFee", "priority": 50, "versions": [
   {"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {"charge": 49900000, "tax": "vat20", "taxIncluded": true, "glCode": "4010"}}]}]}`,
+	casm.PubSubEndpoints: `{"code": "example", "name": "CRM", "type": "WEBHOOK", "url": "https://crm.example/casm", "messages": ["customer", "account"], "secretEnv": "CASM_ENDPOINT_CRM"}`,
 }
 
 const (
@@ -120,6 +121,12 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 		return entity
 	}
 	switch e.ID {
+	case "listStreams":
+		return items(streamExample)
+	case "pauseStream", "resumeStream", "replayStream":
+		return streamExample
+	case "listStreamBehind":
+		return items(`{"customer": ` + customerRef + `, "position": "4710-0", "parked": true, "since": "2026-05-01T09:00:00.000000Z", "attempts": 160, "error": "the receiver answered 500 Internal Server Error"}`)
 	case "listBusinessTransactions":
 		return items(`{"position": "1-0", "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "createCustomer", "messageCode": "customer", "event": "created", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "crm", "payload": ` +
 			strings.TrimSuffix(entityExamples[casm.KindCustomer], "}") + `, "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "operation": "createCustomer"}}`)
@@ -143,6 +150,8 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	}
 	return ""
 }
+
+const streamExample = `{"code": "crm", "name": "CRM", "type": "WEBHOOK", "state": "running", "holder": "casm-1/4711/0badcafe", "position": "4711-0", "lagTransactions": 0, "lagSeconds": 0, "customersBehind": 0, "parked": 0}`
 
 // The examples above are our own: where a member is, is known.
 func idOf(entity string) string { return textAfter(entity, `"refId": "`, `"`) }

@@ -90,7 +90,7 @@ func operationObject(s *schemas, e *endpoint) *object {
 		if e.Example != "" {
 			media.set("example", example(e.Example))
 		}
-		op.set("requestBody", obj("required", true, "content", obj("application/json", media)))
+		op.set("requestBody", obj("required", !e.OptionalBody, "content", obj("application/json", media)))
 	}
 	if e.Document != "" {
 		schema := obj("schema", s.ref(e.Document))
@@ -325,6 +325,7 @@ func answerSchemas(s *schemas) {
 	s.named.set("ConfigHistory", items(s.name("ConfigVersion", casm.Describe[configVersion](), reply)))
 	s.named.set("Services", items(s.name("ServiceSpec", casm.Describe[casm.ServiceSpec](), reply)))
 	s.named.set("Feed", feedSchema(items(s.name("FeedItem", casm.Describe[feedItem](), reply))))
+	streamSchemas(s, items)
 	warehouseSchemas(s)
 	s.named.set("History", historySchema())
 	s.named.set("Problem", problemSchema(s))

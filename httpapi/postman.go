@@ -158,6 +158,8 @@ func postmanConfig() postmanFolder {
 	var ends []postmanRequest
 	for _, e := range endpoints {
 		switch {
+		case ofEndpoint(e): // while there is one
+			folder.requests = append(folder.requests, postmanRequest{id: e.ID})
 		case e.Tag != tagConfig:
 		case e.Method == http.MethodDelete:
 			ends = append(ends, postmanRequest{id: e.ID})
@@ -171,10 +173,13 @@ func postmanConfig() postmanFolder {
 	return folder
 }
 
+// ofEndpoint reports whether it is about one pub-sub endpoint.
+func ofEndpoint(e *endpoint) bool { return strings.HasPrefix(e.Path, "/v1/streams/{code}/") }
+
 func postmanOthers() postmanFolder {
 	folder := postmanFolder{name: "Business transactions, warehouse, system"}
 	for _, e := range endpoints {
-		if (e.Tag == tagStream || e.Tag == tagWarehouse || e.Tag == tagSystem) && e.ID != streamID { // which does not end
+		if !ofEndpoint(e) && (e.Tag == tagStream || e.Tag == tagWarehouse || e.Tag == tagSystem) && e.ID != streamID { // which does not end
 			r := postmanRequest{id: e.ID}
 			if e.ID == "listBusinessTransactions" {
 				r.query = "after=0&limit=10"

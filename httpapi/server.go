@@ -45,6 +45,8 @@ type Options struct {
 	Auth *auth.Authenticator
 	// Warehouse is the data warehouse; nil: there is none.
 	Warehouse Warehouse
+	// Streams are the streams and endpoints; nil: nothing is told of them.
+	Streams Streams
 	// Console is the web console; nil: it was not built.
 	Console Console
 	// Demonstration is the demonstration's configuration document, YAML; nil:
@@ -80,6 +82,7 @@ type Console interface {
 type Server struct {
 	engine    Engine
 	warehouse Warehouse
+	streamsOf Streams
 	console   Console
 	demo      []byte
 	auth      *auth.Authenticator
@@ -109,7 +112,7 @@ func New(o Options) *Server {
 		panic("httpapi: without Dev there must be an Authenticator")
 	}
 	s := &Server{
-		engine: o.Engine, warehouse: o.Warehouse, console: o.Console, demo: o.Demonstration, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
+		engine: o.Engine, warehouse: o.Warehouse, streamsOf: o.Streams, console: o.Console, demo: o.Demonstration, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,
 		metrics: newMetrics(o.Metrics), tracer: o.Tracer, version: o.Version,
 		mux: http.NewServeMux(), closing: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}

@@ -22,7 +22,6 @@ const (
 	headerSpecVersion  = "ce-specversion"
 	headerSource       = "ce-source"
 	headerSubject      = "ce-subject"
-	headerContentType  = "ce-datacontenttype"
 	headerPartitionKey = "ce-partitionkey"
 )
 
@@ -51,7 +50,7 @@ func Message(e store.Entry, epoch int64, source string) stream.Message {
 		{Name: stream.HeaderType, Value: "casm." + m.Code + "." + m.Event + ".v1"},
 		{Name: headerSubject, Value: e.RefID.String()},
 		{Name: stream.HeaderTime, Value: e.At.String()},
-		{Name: headerContentType, Value: "application/json"},
+		{Name: stream.HeaderContentType, Value: "application/json"},
 		{Name: headerPartitionKey, Value: m.Key},
 		{Name: stream.HeaderPosition, Value: e.Position.String()},
 		{Name: stream.HeaderEpoch, Value: strconv.FormatInt(epoch, 10)},

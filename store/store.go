@@ -274,6 +274,51 @@ type ConfigChange struct {
 	Actor   string
 }
 
+// MaxOrdinal is the ordinal of the last message that a transaction can have: a
+// position with it is behind all of the transaction.
+const MaxOrdinal = 1<<20 - 1
+
+// Progress is how far the copies of the log have come that an item of
+// configuration, an endpoint, gets: all up to After is done, but for what
+// customers that are Behind wait for. It goes when its item is deleted.
+type Progress struct {
+	CodeKey
+	// Version is 1, 2, 3 …: one more with each write. A write is refused when it
+	// is not the next one, so of several who write each finds out.
+	Version int64
+	// Began is the version of the item with which it began: one that is made
+	// again begins anew.
+	Began int64
+	After casm.Position
+	Doc   []byte // JSON, opaque to the store
+	// Behind and Parked are how many customers are behind, and of them parked.
+	// They are read, not written.
+	Behind, Parked int
+}
+
+// Behind is a customer whose messages an endpoint could not get yet: those up
+// to After are done.
+type Behind struct {
+	Customer uuid.UUID
+	After    casm.Position
+	Parked   bool   // it waits for a person
+	Doc      []byte // JSON, opaque to the store
+}
+
+// ProgressChange is a write of Progress.
+type ProgressChange struct {
+	Progress
+	Put    []Behind    // customers that are behind from now on, or are elsewhere
+	Caught []uuid.UUID // customers that are behind no more
+}
+
+// BehindQuery asks for customers that are behind, by refId.
+type BehindQuery struct {
+	ParkedOnly bool
+	After      uuid.UUID
+	Limit      int
+}
+
 // WriteSet is what one Commit writes. Each entity and each claim stands in it
 // once, in its final form; each transaction holds all its journal rows.
 type WriteSet struct {
@@ -284,11 +329,13 @@ type WriteSet struct {
 	// configuration.
 	Uses   map[CodeKey]int64
 	Config []ConfigChange
+	// Progress holds each item once; what Config deletes is not in it.
+	Progress []ProgressChange
 }
 
 // Empty reports whether there is nothing to write.
 func (w *WriteSet) Empty() bool {
-	return w == nil || len(w.Claims)+len(w.Entities)+len(w.Transactions)+len(w.Config)+len(w.Uses) == 0
+	return w == nil || len(w.Claims)+len(w.Entities)+len(w.Transactions)+len(w.Config)+len(w.Uses)+len(w.Progress) == 0
 }
 
 // Head is the end of the log.
@@ -495,4 +542,8 @@ type Reader interface {
 	ConfigHistory(ctx context.Context, key CodeKey, limit int) ([]ConfigChange, error)
 	// Uses gives how many references entities hold to items of configuration.
 	Uses(ctx context.Context, keys []CodeKey) (map[CodeKey]int64, error)
+	// Progress gives how far an item's copies have come; nil when it has none.
+	Progress(ctx context.Context, key CodeKey) (*Progress, error)
+	// Behind gives the customers that are behind.
+	Behind(ctx context.Context, key CodeKey, q BehindQuery) ([]Behind, error)
 }

@@ -35,6 +35,9 @@ const (
 	// HeaderTime when the version was recorded.
 	HeaderType = "ce-type"
 	HeaderTime = "ce-time"
+	// HeaderContentType is the type of the body, which HTTP has a header of its
+	// own for.
+	HeaderContentType = "ce-datacontenttype"
 )
 
 // Message is one business transaction message, ready to be published.

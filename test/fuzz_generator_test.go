@@ -87,8 +87,12 @@ func (g *generator) pathValue(op *testkit.APIOperation, name string) string {
 		return pick(g, []string{"customer.json", "balance.json", "fax.json", "customer"})
 	}
 	collection := strings.Split(op.Path, "/")[3]
-	if g.chance(0.5) && op.Method == http.MethodGet {
-		return pick(g, g.pool.codes[collection])
+	known := g.pool.codes[collection]
+	if strings.HasPrefix(op.Path, "/v1/streams/") && op.ID != "pauseStream" {
+		known = []string{"stream"} // the built-in one
+	}
+	if g.chance(0.5) && len(known) > 0 && (op.Method == http.MethodGet || strings.HasPrefix(op.Path, "/v1/streams/")) {
+		return pick(g, known)
 	}
 	return fmt.Sprintf("fuzz%d", g.IntN(20))
 }

@@ -230,8 +230,35 @@ browse('lists are filtered, sorted, and lead to their items', async (page) => {
   assert.ok(suspended.includes('dfltSuspended') && !suspended.includes('dfltActive'), `${suspended}`);
   await page.getByRole('cell', { name: 'SUSPENDED' }).first().click();
   await page.getByRole('tab', { name: 'Details' }).waitFor();
-  await page.goto(`${url}/configuration/pub-sub-endpoints`);
-  await page.getByRole('heading', { level: 1, name: 'Pub-Sub Endpoints' }).waitFor();
+});
+
+browse('a pub-sub endpoint is configured, and a password in its address is refused', async (page) => {
+  await page.goto(url);
+  await perspective(page, 'Integration Configuration');
+  await menu(page, 'Pub-Sub Endpoints');
+  await page.getByRole('link', { name: '+ New' }).click();
+  await fill(page, {
+    Name: 'CRM',
+    Code: 'crm',
+    Type: 'WEBHOOK',
+    URL: 'https://me:secret@crm.example/casm',
+    'Secret Variable': 'CASM_ENDPOINT_CRM',
+  });
+  await page.getByLabel('Messages', { exact: true }).click();
+  await page.getByRole('option', { name: 'customer', exact: true }).click();
+  await page.getByRole('option', { name: 'balance', exact: true }).click();
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Paused', { exact: true }).check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page
+    .getByText(/holds a user or a password/)
+    .first()
+    .waitFor();
+  await page.getByLabel('URL', { exact: true }).fill('https://crm.example/casm');
+  await save(page);
+  const made = await call('GET', '/v1/config/pub-sub-endpoints/crm');
+  assert.deepEqual([made.body.url, made.body.messages, made.body.paused], ['https://crm.example/casm', ['customer', 'balance'], true]);
+  await accessible(page);
 });
 
 browse('what users enter is text: scripts, other directions, long names', async (page) => {

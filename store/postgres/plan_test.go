@@ -49,6 +49,8 @@ var fill = []string{
 	`INSERT INTO config SELECT 'offers', 'o' || n, 1, '{}', now(), 'me' FROM generate_series(1, 1000) n`,
 	`INSERT INTO config_history (collection, code, version, doc, at, actor) SELECT 'offers', 'o' || n % 1000, 1, '{}', now(), 'me' FROM generate_series(1, 5000) n`,
 	`INSERT INTO use_count SELECT 'offers', 'o' || n, n FROM generate_series(1, 1000) n ON CONFLICT DO NOTHING`,
+	`INSERT INTO progress SELECT 'endpoints', 'o' || n, 1, 1, n, 0, '{}' FROM generate_series(1, 1000) n`,
+	`INSERT INTO behind SELECT 'endpoints', 'o' || n % 100, id(1, n), n, 0, n % 200 = 7, '{}' FROM generate_series(1, FILLED) n`,
 	`UPDATE log_head SET position = greatest(position, FILLED)`,
 }
 
@@ -131,6 +133,18 @@ func readerCalls(ctx context.Context) []call {
 	add("TransactionChanges", func(r store.Reader) error { _, _, err := r.TransactionChanges(ctx, id(9, n), 0, 10); return err })
 	add("ConfigHistory", func(r store.Reader) error { _, err := r.ConfigHistory(ctx, offer, 10); return err })
 	add("Uses", func(r store.Reader) error { _, err := r.Uses(ctx, []store.CodeKey{offer}); return err })
+	endpoint := store.CodeKey{Collection: "endpoints", Code: "o7"}
+	add("Progress", func(r store.Reader) error {
+		p, err := r.Progress(ctx, endpoint)
+		if err == nil && (p == nil || p.Behind != filled/100 || p.Parked != filled/200) {
+			err = fmt.Errorf("progress %+v", p)
+		}
+		return err
+	})
+	add("Behind", func(r store.Reader) error {
+		_, err := r.Behind(ctx, endpoint, store.BehindQuery{After: id(1, n), ParkedOnly: true, Limit: 10})
+		return err
+	})
 	add("Config", func(r store.Reader) error { _, err := r.Config(ctx); return err })
 	for _, kind := range casm.Kinds {
 		add(fmt.Sprint("Feed of ", kind), func(r store.Reader) error {
@@ -460,6 +474,12 @@ func commitSome(t *testing.T, s store.Store, filled bool, n, freed int, before *
 		}
 		for i := range set.Entities { // one that is new, and those that were loaded
 			set.Entities[i].AttributesGained, set.Entities[i].AttributesLost = []int64{7}, []int64{8}
+		}
+		for version := range int64(2) {
+			set.Progress = append(set.Progress, store.ProgressChange{
+				Progress: store.Progress{CodeKey: store.CodeKey{Collection: "endpoints", Code: name}, Version: version + 1, Doc: []byte("{}")},
+				Put:      []store.Behind{{Customer: id(1, n), Doc: []byte("{}")}}, Caught: []uuid.UUID{id(1, n), id(1, n+1)},
+			})
 		}
 		if n == 2 {
 			set.Config = []store.ConfigChange{

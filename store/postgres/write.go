@@ -32,7 +32,7 @@ type writer struct {
 func (w *writer) write(ctx context.Context) (store.Head, error) {
 	head := w.loaded.Head
 	w.month = monthOf(w.loaded.Now)
-	for _, part := range []func(context.Context) error{w.claims, w.entities, w.attributes, w.journal, w.config, w.uses} {
+	for _, part := range []func(context.Context) error{w.claims, w.entities, w.attributes, w.journal, w.config, w.progress, w.uses} {
 		if err := part(ctx); err != nil {
 			return store.Head{}, err
 		}
@@ -162,7 +162,9 @@ func (w *writer) config(ctx context.Context) error {
 		}
 		w.add(insertConfigHistory, bind, nil)
 		if change.Doc == nil {
-			w.add(deleteConfig, func(a *args) { a.text(change.Collection); a.text(change.Code) }, nil)
+			for _, s := range []*statement{deleteConfig, deleteProgress, deleteBehind} {
+				w.add(s, func(a *args) { a.text(change.Collection); a.text(change.Code) }, nil)
+			}
 		} else {
 			w.add(upsertConfig, bind, nil)
 		}

@@ -104,6 +104,11 @@ func (c conn) write(ctx context.Context, set *store.WriteSet, head *store.Head) 
 	if len(set.Config) > 0 {
 		head.Config++
 	}
+	for i := range set.Progress {
+		if err := c.writeProgress(&set.Progress[i]); err != nil {
+			return err
+		}
+	}
 	for i := range set.Transactions {
 		head.Position++
 		if err := c.writeTransaction(ctx, &set.Transactions[i], head.Position); err != nil {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"casm/store"
@@ -18,7 +19,9 @@ func (c conn) writeConfig(change *store.ConfigChange) error {
 	}
 	err := c.exec(`INSERT INTO config_history (collection, code, version, doc, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, bind)
 	if err == nil && change.Doc == nil {
-		err = c.exec(`DELETE FROM config WHERE collection = ? AND code = ?`, func(a *args) { a.codeKey(change.CodeKey) })
+		err = errors.Join(
+			c.exec(`DELETE FROM config WHERE collection = ? AND code = ?`, func(a *args) { a.codeKey(change.CodeKey) }),
+			c.deleteProgress(change.CodeKey))
 	} else if err == nil {
 		err = c.exec(`INSERT OR REPLACE INTO config (collection, code, version, doc, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, bind)
 	}

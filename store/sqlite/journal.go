@@ -40,7 +40,7 @@ func (r *row) transactionHead() store.Transaction {
 func (r *row) entry() store.Entry {
 	seq := r.int()
 	return store.Entry{
-		Position:    casm.Position{Transaction: seq >> ordinalBits, Ordinal: seq & (1<<ordinalBits - 1)},
+		Position:    positionOf(seq),
 		Change:      r.change(),
 		Transaction: r.transactionHead(),
 	}

@@ -97,6 +97,11 @@ func TestPlans(t *testing.T) {
 	used("business_transaction_id (transaction_id=?)", func() error { _, err := r.Transaction(ctx, tx.ID); return err })
 	used("config_history_item (collection=? AND code=?)", func() error { _, err := r.ConfigHistory(ctx, code, 10); return err })
 	used("PRIMARY KEY (collection=? AND code=?)", func() error { _, err := r.Uses(ctx, []store.CodeKey{code}); return err })
+	used("PRIMARY KEY (collection=? AND code=?)", func() error { _, err := r.Progress(ctx, code); return err })
+	used("PRIMARY KEY (collection=? AND code=? AND customer>?)", func() error {
+		_, err := r.Behind(ctx, code, store.BehindQuery{ParkedOnly: true, Limit: 10})
+		return err
+	})
 	// The head is one row, so reading all of it is no matter.
 	const headQuery = `SELECT epoch, position, config FROM log_head`
 	used("SEARCH", func() error {

@@ -18,22 +18,8 @@ export function ListPage() {
   const { collection } = useParams({ strict: false }) as { collection: Collection };
   const t = useTexts(configuration);
   const schema = useSchemas().ofRequest(`/v1/config/${collection}`, 'post');
-  if (!t.collections[collection]) return <NotFound />;
-  if (!schema) return <NotServed collection={collection} />;
+  if (!t.collections[collection] || !schema) return <NotFound />;
   return <List key={collection} collection={collection} schema={schema} />;
-}
-
-/** A collection of the contract that this server does not have. */
-function NotServed({ collection }: { collection: Collection }) {
-  const t = useTexts(configuration);
-  return (
-    <Page title={t.collections[collection].many}>
-      <Text fw={600}>{t.notServed}</Text>
-      <Text mt="xs" maw={640}>
-        {t.notServedText}
-      </Text>
-    </Page>
-  );
 }
 
 /** How many rows are drawn at first, and with each wish for more. */

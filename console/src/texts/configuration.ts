@@ -64,9 +64,6 @@ export const configuration = catalogue({
     unsaved: 'What you typed is not saved. Leave the page all the same?',
     leave: 'Leave',
     stay: 'Stay',
-    notServed: 'This server has no Pub-Sub Endpoints yet.',
-    notServedText:
-      'Business transactions go to the built-in stream, which --stream of casm serve sets. Endpoints of your own, webhooks among them, will be configured here when the server knows them.',
   },
   de: {
     headings: {
@@ -131,8 +128,5 @@ export const configuration = catalogue({
     unsaved: 'Ihre Eingaben sind nicht gespeichert. Die Seite trotzdem verlassen?',
     leave: 'Verlassen',
     stay: 'Bleiben',
-    notServed: 'Dieser Server hat noch keine Pub-Sub-Endpunkte.',
-    notServedText:
-      'Geschäftsvorgänge gehen in den eingebauten Strom, den --stream von casm serve bestimmt. Eigene Endpunkte, auch Webhooks, werden hier konfiguriert, sobald der Server sie kennt.',
   },
 });

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"casm"
+	"casm/stream"
+)
+
+// TestSecretOf: secrets come from where the configuration says, and from
+// nowhere else; what is wrong is told without them.
+func TestSecretOf(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "secrets")
+	if err := os.MkdirAll(filepath.Join(folder, "..data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("outside", "hidden")
+	write("secrets/plain", "secret\n")
+	write("secrets/..data/mounted", "mounted")
+	write("secrets/empty", " \n")
+	write("secrets/large", strings.Repeat("x", maxSecretFile+1))
+	link(filepath.Join("..data", "mounted"), "mounted") // as Kubernetes mounts secrets
+	link(filepath.Join("..", "outside"), "escape")
+	link(filepath.Join(dir, "outside"), "absolute")
+	t.Setenv("CASM_ENDPOINT_TEST", "from a variable")
+	for _, c := range []struct {
+		env, file, dir, want string
+		wrong                string
+	}{
+		{want: ""},
+		{env: "CASM_ENDPOINT_TEST", want: "from a variable"},
+		{env: "CASM_ENDPOINT_NONE", wrong: "no variable CASM_ENDPOINT_NONE"},
+		{file: "plain", dir: folder, want: "secret"},
+		{file: "mounted", dir: folder, want: "mounted"},
+		{file: "plain", wrong: "--secrets-dir"},
+		{file: "escape", dir: folder, wrong: "escapes"},
+		{file: "absolute", dir: folder, wrong: "escapes"},
+		{file: "none", dir: folder, wrong: "no such file"},
+		{file: "empty", dir: folder, wrong: "empty"},
+		{file: "large", dir: folder, wrong: "more than"},
+	} {
+		got, err := secretOf(&casm.PubSubEndpoint{SecretEnv: c.env, SecretFile: c.file}, c.dir)
+		if c.wrong == "" && (err != nil || got != c.want) {
+			t.Errorf("%+v: %q, %v", c, got, err)
+		}
+		if c.wrong != "" && (!errors.Is(err, stream.ErrSetup) || !strings.Contains(err.Error(), c.wrong) || strings.Contains(err.Error(), "hidden") || got != "") {
+			t.Errorf("%+v: %q, %v", c, got, err)
+		}
+	}
+	for _, p := range []*casm.PubSubEndpoint{
+		{Type: casm.EndpointWebhook, URL: "https://crm.example"},
+		{Type: casm.EndpointWebhook, URL: "https://crm.example", SecretEnv: "CASM_ENDPOINT_TEST"},
+	} {
+		if s, err := openEndpoint(t.Context(), p, nil, folder, slog.Default()); !errors.Is(err, stream.ErrSetup) {
+			t.Errorf("%+v: %v, %v", p, s, err)
+		}
+	}
+}
+
+func TestOutboundNetworks(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "10.0.0.0/8": 1, " 10.1.2.3/8 , fd00::/8,": 2, "10.0.0.1": -1, "x": -1} {
+		s := Settings{OutboundNetworks: text}
+		list, err := s.networks()
+		if want >= 0 && (err != nil || len(list) != want) || want < 0 && err == nil {
+			t.Errorf("%q: %v, %v", text, list, err)
+		}
+	}
+}
