@@ -55,13 +55,14 @@ func (a *App) pauseRelay(ctx context.Context, actor string, paused bool) error {
 	if err != nil {
 		return err
 	}
-	auth.Audit(ctx, a.log, actor, "relay.pause", auth.OutcomeDone, "socket", slog.Bool("paused", paused))
+	act := "relay.resume"
 	if paused { // here at once; other servers look within a second
+		act = "relay.pause"
 		a.relay.Pause()
 	} else {
 		a.relay.Resume()
 	}
-	return nil
+	return auth.AuditDone(ctx, a.log, actor, act, "socket")
 }
 
 // RelayStatus is how far the relay of a server is.
@@ -126,9 +127,9 @@ func (a *App) adopt(ctx context.Context, actor string, q AdoptRequest) (Adopted,
 	if err != nil {
 		return Adopted{}, err
 	}
-	auth.Audit(ctx, a.log, actor, "relay.adopt", auth.OutcomeDone, "socket",
+	err = auth.AuditDone(ctx, a.log, actor, "relay.adopt", "socket",
 		slog.Int64("epoch", done.Epoch), slog.String("after", done.After.String()), slog.Uint64("lost", done.Lost))
-	return Adopted{done.Epoch, done.After.String(), done.Lost}, nil
+	return Adopted{done.Epoch, done.After.String(), done.Lost}, err
 }
 
 // relayHandlers lets the relay be administered through the socket.
