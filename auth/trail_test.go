@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"casm/auth"
 	"casm/store"
@@ -243,7 +245,7 @@ func TestDetailsAreBounded(t *testing.T) {
 		if err := json.Unmarshal(r.Details, &texts); err != nil || len(texts) == 0 || len(r.Details) > 2048 {
 			t.Errorf("%v, %d bytes: %s", err, len(r.Details), r.Details)
 		}
-		if len(r.Actor) > 1024 || len(r.Act) > 100 || len(r.Remote) > 100 || strings.ContainsAny(r.Actor+r.Act+r.Remote, "\x00\x1b\xff") {
+		if len(r.Actor) > 1024 || len(r.Act) > 100 || len(r.Remote) > 100 || !utf8.ValidString(r.Actor+r.Act+r.Remote) || strings.ContainsFunc(r.Actor+r.Act+r.Remote, unicode.IsControl) {
 			t.Errorf("%q %q %q", r.Actor, r.Act, r.Remote)
 		}
 	}
