@@ -102,7 +102,9 @@ func TestAudit(t *testing.T) {
 func TestImportIsAudited(t *testing.T) {
 	a := newDev(t)
 	const document = `{"taxes": []}`
-	done := func() int { return len(a.log.find(`"audit"`, `"act":"importConfiguration"`, `"outcome":"`+auth.OutcomeDone+`"`)) }
+	done := func() int {
+		return len(a.log.find(`"audit"`, `"act":"importConfiguration"`, `"outcome":"`+auth.OutcomeDone+`"`))
+	}
 	a.post("/v1/config/import?dryRun=true", document).is(200)
 	if n := done(); n != 0 {
 		t.Errorf("%d records of a dry run", n)
