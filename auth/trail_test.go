@@ -191,6 +191,15 @@ func TestStoreIsAway(t *testing.T) {
 	if err := auth.AuditDone(t.Context(), a.log, "a", "y", ""); !errors.As(err, &u) || u.Act != "y" || !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("it says %v", err)
 	}
+	// A key of which that is so is there, but not shown.
+	keys := auth.Keys{Configuration: newEngine(t), Logger: a.log}
+	key, _, err := keys.Create(t.Context(), "root", "socket", auth.NewKey{Name: "crm", Permissions: []string{"Reader"}})
+	if !errors.As(err, &u) || u.Act != "key.create" || key != "" {
+		t.Errorf("a key that is not recorded: %q, %v", key, err)
+	}
+	if list, err := keys.List(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("%v, %v", list, err)
+	}
 	auth.Audit(t.Context(), a.log, "", "z", auth.OutcomeDenied, "")
 	f.times.Store(1)
 	ctx, cancel := context.WithCancel(context.Background())
