@@ -174,7 +174,7 @@ func postmanConfig() postmanFolder {
 func postmanOthers() postmanFolder {
 	folder := postmanFolder{name: "Business transactions, warehouse, system"}
 	for _, e := range endpoints {
-		if (e.Tag == tagStream || e.Tag == tagWarehouse || e.Tag == tagSystem) && e.ID != streamID { // which does not end
+		if (e.Tag == tagStream || e.Tag == tagWarehouse || e.Tag == tagAdmin || e.Tag == tagSystem) && e.ID != streamID { // which does not end
 			r := postmanRequest{id: e.ID}
 			if e.ID == "listBusinessTransactions" {
 				r.query = "after=0&limit=10"
