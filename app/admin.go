@@ -134,10 +134,21 @@ func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger, more f
 			}
 		})
 	}
-	// What the process does and where its memory went, in the form of go tool pprof.
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	// What the process does and where its memory went, in the form of go tool
+	// pprof. It tells much, so that it was asked for is recorded before.
+	profile := func(pattern string, serve http.HandlerFunc) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			err := auth.AuditDone(r.Context(), log, actorOf(r), "profile", "socket", slog.String("path", r.URL.Path))
+			if err != nil {
+				http.Error(w, "the profile was not taken, as that could not be written to the audit", http.StatusServiceUnavailable)
+				return
+			}
+			serve(w, r)
+		})
+	}
+	profile("GET /debug/pprof/", pprof.Index)
+	profile("GET /debug/pprof/profile", pprof.Profile)
+	profile("GET /debug/pprof/trace", pprof.Trace)
 	more(handle)
 	handle("GET /status", func(*http.Request, local) (any, error) { return status(), nil })
 	handle("GET /keys", func(r *http.Request, a local) (any, error) {
@@ -251,7 +262,7 @@ func Administer(ctx context.Context, where Data, actor string, create bool, log 
 		if err != nil {
 			return err
 		}
-		err = fn(local{auth.Keys{Configuration: direct.engine, Logger: log}, actor, "command line"})
+		err = fn(local{auth.Keys{Configuration: direct.engine, Logger: auth.Audited(log, direct.trail)}, actor, "command line"})
 		return errors.Join(err, direct.close(ctx))
 	}, func() error { return fn(newRemote(data, actor)) })
 }

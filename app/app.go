@@ -34,6 +34,7 @@ const (
 	stopEngine   = 3 * time.Second // committing what was gathered
 	stopRelay    = 5 * time.Second // publishing what is committed
 	stopTraces   = 1 * time.Second
+	stopAudit    = 1 * time.Second // writing the denied acts of the last second
 )
 
 // relayGather is the least time between two batches to the in-process broker
@@ -49,11 +50,11 @@ const relayGather = 50 * time.Millisecond
 // socket. It stops in the opposite one: live
 // streams are cut and the API takes no more requests; those under way are
 // answered; the engine commits what was gathered; the relay publishes what is
-// committed, for 5 s at most (the rest after the next start); broker; store;
-// lock.
+// committed, for 5 s at most (the rest after the next start); broker; audit;
+// store; lock.
 type App struct {
 	settings Settings
-	log      *slog.Logger
+	log      *slog.Logger // which is audited, as soon as there is a store
 
 	core    core
 	tracing *tracing
@@ -109,11 +110,13 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 		return nil, err
 	}
 	if err := a.core.start(ctx, s.Data, engine.Options{
-		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, RequestRetention: s.RequestRetention, Logger: log, Metrics: registry,
+		Zone: zone, BatchLimit: s.BatchLimit, QueueLimit: s.QueueLimit, RequestRetention: s.RequestRetention, AuditRetention: s.AuditRetention, Logger: log, Metrics: registry,
 	}); err != nil {
 		return nil, err
 	}
 	a.later(func(context.Context) error { return a.core.store.Close() })
+	a.later(a.core.closeTrail)
+	a.log = auth.Audited(log, a.core.trail)
 	drain := func(ctx context.Context) error { return bounded(ctx, stopEngine, a.core.drain) }
 	a.later(drain)
 	if s.Demo {
@@ -155,7 +158,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 
 	o := httpapi.Options{
-		Engine: a.core.engine, Auth: a.auth, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: log,
+		Engine: a.core.engine, Auth: a.auth, Dev: s.Dev, Ready: a.missing, Relay: func() string { return string(a.relay.Status().State) }, Logger: a.log,
 		Metrics: registry, Gatherer: registry, Tracer: a.tracing.tracer(), Version: Version,
 		Demonstration: demo.Document(), Streams: streamsOf{a},
 	}

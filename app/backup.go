@@ -123,8 +123,7 @@ func (a *App) serveBackup(w http.ResponseWriter, r *http.Request) {
 			a.log.Error("backup failed", "error", err)
 			return nil, err
 		}
-		auth.Audit(ctx, a.log, actorOf(r), "backup", auth.OutcomeDone, "socket", slog.String("dir", dir), slog.Int64("position", m.Position))
-		return m, nil
+		return m, auth.AuditDone(ctx, a.log, actorOf(r), "backup", "socket", slog.String("dir", dir), slog.Int64("position", m.Position))
 	})
 }
 

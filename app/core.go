@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"casm"
+	"casm/auth"
 	"casm/demo"
 	"casm/engine"
 	"casm/store"
@@ -22,14 +23,16 @@ import (
 // one waits for the disk there, the other is decided here.
 const committers = 2
 
-// core is what works on a data folder: lock, store and engine.
+// core is what works on a data folder: lock, store, engine and audit.
 type core struct {
 	lock   *flock.Flock
 	store  store.Store
 	engine *engine.Engine
+	trail  *auth.Trail
 }
 
-// open takes a data folder and starts an engine on it with default settings.
+// open takes a data folder and starts an engine on it with default settings; how
+// long the audit is kept is the servers' affair.
 func open(ctx context.Context, data Data, log *slog.Logger) (*core, error) {
 	c := &core{}
 	var err error
@@ -38,14 +41,14 @@ func open(ctx context.Context, data Data, log *slog.Logger) (*core, error) {
 			return nil, err
 		}
 	}
-	if err := c.start(ctx, data, engine.Options{Logger: log, Metrics: prometheus.NewRegistry()}); err != nil {
+	if err := c.start(ctx, data, engine.Options{AuditRetention: -1, Logger: log, Metrics: prometheus.NewRegistry()}); err != nil {
 		return nil, errors.Join(err, c.unlock())
 	}
 	return c, nil
 }
 
-// start opens the store and starts the engine, on a data folder that is
-// locked. When it fails neither stays open.
+// start opens the store and starts the engine and the audit, on a data folder
+// that is locked. When it fails nothing stays open.
 func (c *core) start(ctx context.Context, data Data, o engine.Options) (err error) {
 	if data.Database == "" {
 		if err := checkRestored(data.Data); err != nil {
@@ -73,7 +76,13 @@ func (c *core) start(ctx context.Context, data Data, o engine.Options) (err erro
 		return errors.Join(err, c.store.Close())
 	}
 	c.engine.Start()
+	c.trail = auth.NewTrail(auth.TrailOptions{Store: c.store, Logger: o.Logger, Metrics: o.Metrics})
 	return nil
+}
+
+// closeTrail writes what of the audit is gathered.
+func (c *core) closeTrail(ctx context.Context) error {
+	return bounded(ctx, stopAudit, func(ctx context.Context) error { c.trail.Close(ctx); return nil })
 }
 
 // head reads the end of the log.
@@ -96,7 +105,7 @@ func (c *core) drain(ctx context.Context) error {
 // close stops the engine, closes the store and gives the lock back.
 func (c *core) close(ctx context.Context) error {
 	err := bounded(context.WithoutCancel(ctx), stopEngine, c.drain)
-	return errors.Join(err, c.store.Close(), c.unlock())
+	return errors.Join(err, c.closeTrail(context.WithoutCancel(ctx)), c.store.Close(), c.unlock())
 }
 
 func (c *core) unlock() error {

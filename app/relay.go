@@ -65,11 +65,14 @@ func (a *App) pauseRelay(ctx context.Context, actor string, paused bool) error {
 
 // pauseBySocket is pauseRelay for who administers through the socket.
 func (a *App) pauseBySocket(ctx context.Context, actor string, paused bool) error {
-	err := a.pauseRelay(ctx, actor, paused)
-	if err == nil {
-		auth.Audit(ctx, a.log, actor, "relay.pause", auth.OutcomeDone, "socket", slog.Bool("paused", paused))
+	if err := a.pauseRelay(ctx, actor, paused); err != nil {
+		return err
 	}
-	return err
+	act := "relay.resume"
+	if paused {
+		act = "relay.pause"
+	}
+	return auth.AuditDone(ctx, a.log, actor, act, "socket")
 }
 
 // RelayStatus is how far the relay of a server is.
@@ -134,9 +137,9 @@ func (a *App) adopt(ctx context.Context, actor string, q AdoptRequest) (Adopted,
 	if err != nil {
 		return Adopted{}, err
 	}
-	auth.Audit(ctx, a.log, actor, "relay.adopt", auth.OutcomeDone, "socket",
+	err = auth.AuditDone(ctx, a.log, actor, "relay.adopt", "socket",
 		slog.Int64("epoch", done.Epoch), slog.String("after", done.After.String()), slog.Uint64("lost", done.Lost))
-	return Adopted{done.Epoch, done.After.String(), done.Lost}, nil
+	return Adopted{done.Epoch, done.After.String(), done.Lost}, err
 }
 
 // relayHandlers lets the relay be administered through the socket.

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"casm/auth"
 	"casm/store"
 	"casm/store/sqlite"
 
@@ -141,7 +143,7 @@ func (r *Restored) install(ctx context.Context, from, data string, progress func
 	if err := r.copyStore(ctx, from, path, progress); err != nil {
 		return head, err
 	}
-	if head, err = beginEpoch(ctx, path); err != nil {
+	if head, err = beginEpoch(ctx, path, from); err != nil {
 		return head, err
 	}
 	if err := os.Rename(path, filepath.Join(data, storeFile)); err != nil {
@@ -170,13 +172,19 @@ func (r *Restored) copyStore(ctx context.Context, from, to string, progress func
 // release's schema, and begins a new epoch. The number is that of the
 // milliseconds since 1970: counted on from the backup's, two restores of the
 // same backup would begin the same epoch, and those who follow the log would
-// not see the second.
-func beginEpoch(ctx context.Context, path string) (head store.Head, err error) {
+// not see the second. The audit records it, too.
+func beginEpoch(ctx context.Context, path, from string) (head store.Head, err error) {
 	s, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
 		return head, err
 	}
 	head, err = s.RaiseEpoch(ctx, time.Now().UnixMilli())
+	if err == nil {
+		trail := auth.NewTrail(auth.TrailOptions{Store: s})
+		err = auth.AuditDone(ctx, auth.Audited(slog.New(slog.DiscardHandler), trail), Actor(), "restore", "command line",
+			slog.String("from", from), slog.Int64("epoch", head.Epoch), slog.Int64("position", head.Position))
+		trail.Close(ctx)
+	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		return head, err
 	}

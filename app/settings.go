@@ -51,6 +51,7 @@ type Settings struct {
 	BatchLimit       int           `env:"CASM_BATCH_LIMIT" default:"256" placeholder:"N" help:"How many operations one commit takes at most, 1 to 10000 (default: ${default})."`
 	QueueLimit       int           `env:"CASM_QUEUE_LIMIT" default:"4096" placeholder:"N" help:"How many operations may wait for a commit, 1 to 1000000; one more is answered 503 (default: ${default})."`
 	RequestRetention time.Duration `env:"CASM_REQUEST_RETENTION" default:"720h" placeholder:"DURATION" help:"How long a requestId is kept, an hour at least (default: ${default})."`
+	AuditRetention   time.Duration `env:"CASM_AUDIT_RETENTION" default:"9600h" placeholder:"DURATION" help:"How long a record of the audit is kept, a day (24h) at least (default: ${default}, 400 days)."`
 	MaxConns         int           `name:"max-connections" env:"CASM_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"How many connections the API holds open at once, 1 to 1000000; more wait (default: ${default})."`
 
 	LogFormat    string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
@@ -108,6 +109,9 @@ func (s *Settings) Check() error {
 	between("--queue-limit", s.QueueLimit, 1, 1_000_000)
 	if s.RequestRetention < time.Hour {
 		add("--request-retention %v: must be an hour at least", s.RequestRetention)
+	}
+	if s.AuditRetention < 24*time.Hour {
+		add("--audit-retention %v: must be a day (24h) at least", s.AuditRetention)
 	}
 	between("--max-connections", s.MaxConns, 1, 1_000_000)
 	if s.LogFormat != "text" && s.LogFormat != "json" {

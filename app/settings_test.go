@@ -12,7 +12,7 @@ func good() Settings {
 	return Settings{
 		Data:   Data{Data: "x"},
 		Listen: "127.0.0.1:8080", NATSListen: "127.0.0.1:4222", TimeZone: "UTC",
-		BatchLimit: 256, QueueLimit: 4096, MaxConns: 1000, RequestRetention: time.Hour, LogFormat: "text", LogLevel: "info",
+		BatchLimit: 256, QueueLimit: 4096, MaxConns: 1000, RequestRetention: time.Hour, AuditRetention: 24 * time.Hour, LogFormat: "text", LogLevel: "info",
 	}
 }
 
@@ -42,6 +42,7 @@ func TestCheck(t *testing.T) {
 		{"batch", func(s *Settings) { s.BatchLimit = 0 }, "--batch-limit 0"},
 		{"queue", func(s *Settings) { s.QueueLimit = 1_000_001 }, "--queue-limit"},
 		{"retention", func(s *Settings) { s.RequestRetention = time.Minute }, "--request-retention 1m0s"},
+		{"audit retention", func(s *Settings) { s.AuditRetention = 23 * time.Hour }, "--audit-retention 23h0m0s"},
 		{"level", func(s *Settings) { s.LogLevel = "loud" }, "--log-level"},
 		{"NATS", func(s *Settings) { s.Stream = "nats://casm:secret@nats.example:4222" }, ""},
 		{"Kafka", func(s *Settings) { s.Stream = "kafka://a:9092,b" }, ""},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"casm/auth"
 	"casm/warehouse"
 	"casm/warehouse/httpfeed"
 	"casm/warehouse/lake"
@@ -215,8 +216,12 @@ func (d *dwh) serveRebuild(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, open.Rebuild(ctx, func(p warehouse.RebuildProgress) {
+		err = open.Rebuild(ctx, func(p warehouse.RebuildProgress) {
 			say(longLine{Done: p.Done, Total: p.Total, Messages: p.Messages})
 		})
+		if err != nil {
+			return nil, err
+		}
+		return nil, auth.AuditDone(ctx, d.log, actorOf(r), "warehouse.rebuild", "socket")
 	})
 }

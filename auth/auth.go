@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -195,26 +194,6 @@ func matches(secret string, key *casm.APIKey) bool {
 	}
 	return subtle.ConstantTimeCompare([]byte(hash(secret)), []byte(key.Hash)) == 1
 }
-
-// Audit writes a record of a denied or administrative act (contract 11): who
-// did what, what came of it, and from where. attrs must hold no secret.
-func Audit(ctx context.Context, log *slog.Logger, actor, act, outcome, remote string, attrs ...slog.Attr) {
-	level := slog.LevelInfo
-	if outcome != OutcomeDone {
-		level = slog.LevelWarn
-	}
-	log.LogAttrs(ctx, level, "audit", append([]slog.Attr{
-		slog.String("actor", actor), slog.String("act", act),
-		slog.String("outcome", outcome), slog.String("remote", remote),
-	}, attrs...)...)
-}
-
-// The outcomes that an audit record has.
-const (
-	OutcomeDone    = "done"
-	OutcomeDenied  = "denied"
-	OutcomeRefused = "refused"
-)
 
 // DeniedBy returns the Denied within an error, or nil.
 func DeniedBy(err error) *Denied {

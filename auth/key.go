@@ -85,14 +85,17 @@ func (k Keys) log() *slog.Logger {
 
 // Create makes a key and returns it with what is kept of it. The key itself
 // is shown this once; only a hash of its secret is stored. remote says from
-// where the actor acts. Errors: casm.Violations, and those of the engine.
+// where the actor acts. Errors: casm.Violations, those of the engine, and
+// *Unrecorded: the key is there, but nobody has its secret.
 func (k Keys) Create(ctx context.Context, actor, remote string, n NewKey) (key string, item *casm.APIKey, err error) {
 	defer func() {
 		attrs := []slog.Attr{slog.String("name", clip(n.Name)), slog.Any("permissions", n.Permissions)}
 		if item != nil {
 			attrs = append(attrs, slog.String("key", item.Code))
 		}
-		k.audit(ctx, actor, "key.create", remote, err, attrs...)
+		if err = k.audit(ctx, actor, "key.create", remote, err, attrs...); err != nil {
+			key = ""
+		}
 	}()
 	permissions, v := n.check(k.now())
 	if err := v.Err(); err != nil {
@@ -160,13 +163,14 @@ func (k Keys) List(ctx context.Context) ([]*casm.APIKey, error) {
 
 // Revoke ends a key for good, named by its public code, with or without
 // casm_ before it. One that was revoked already stays so. Errors:
-// casm.Violations with not_found, and those of the engine.
+// casm.Violations with not_found, those of the engine, and *Unrecorded: it is
+// revoked.
 func (k Keys) Revoke(ctx context.Context, actor, remote, code string) (err error) {
 	code = strings.TrimPrefix(code, prefix)
 	if len(code) > codeLength { // the secret after it is of no use here, and no text for the log
 		code = code[:codeLength]
 	}
-	defer func() { k.audit(ctx, actor, "key.revoke", remote, err, slog.String("key", code)) }()
+	defer func() { err = k.audit(ctx, actor, "key.revoke", remote, err, slog.String("key", code)) }()
 	s, err := k.Configuration.Config(ctx)
 	if err != nil {
 		return fmt.Errorf("auth: revoke key: %w", err)
@@ -186,13 +190,14 @@ func (k Keys) Revoke(ctx context.Context, actor, remote, code string) (err error
 	return nil
 }
 
-func (k Keys) audit(ctx context.Context, actor, act, remote string, err error, attrs ...slog.Attr) {
-	outcome := OutcomeDone
-	if err != nil {
-		outcome = OutcomeRefused
-		attrs = append(attrs, slog.String("error", err.Error()))
+// audit records what came of an act, and returns its error, or that it could
+// not be recorded.
+func (k Keys) audit(ctx context.Context, actor, act, remote string, err error, attrs ...slog.Attr) error {
+	if err == nil {
+		return AuditDone(ctx, k.log(), actor, act, remote, attrs...)
 	}
-	Audit(ctx, k.log(), actor, act, outcome, remote, attrs...)
+	Audit(ctx, k.log(), actor, act, OutcomeRefused, remote, append(attrs, slog.String("error", err.Error()))...)
+	return err
 }
 
 // public returns a copy without the hash.

@@ -33,6 +33,9 @@ type Options struct {
 	BatchLimit int
 	// RequestRetention is how long a requestId is kept (contract rule 1); 0: 30 days.
 	RequestRetention time.Duration
+	// AuditRetention is how long a record of the audit is kept; 0: 400 days;
+	// below 0: for ever, as far as this engine is concerned.
+	AuditRetention time.Duration
 	// QueueLimit is how many operations may wait; beyond, ErrOverloaded. 0: 4096.
 	QueueLimit int
 	Logger     *slog.Logger

@@ -25,6 +25,7 @@ type Engine struct {
 
 	batchLimit, queueLimit int
 	requestRetention       time.Duration
+	auditRetention         time.Duration // below 0: for ever
 	exclusive              bool
 
 	lanes    []*lane
@@ -58,6 +59,7 @@ const (
 	DefaultQueueLimit = 4096
 
 	DefaultRequestRetention = 30 * 24 * time.Hour
+	DefaultAuditRetention   = 400 * 24 * time.Hour
 )
 
 // New makes an engine, loads the configuration, and gives a new store what
@@ -65,7 +67,7 @@ const (
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, name: uuid.NewString(), zone: o.Zone, log: o.Logger,
-		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention, exclusive: o.Exclusive,
+		batchLimit: o.BatchLimit, queueLimit: o.QueueLimit, requestRetention: o.RequestRetention, auditRetention: o.AuditRetention, exclusive: o.Exclusive,
 		committed: make(chan struct{}), dueWake: make(chan struct{}, 1),
 	}
 	if e.zone == nil {
@@ -82,6 +84,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	if e.requestRetention <= 0 {
 		e.requestRetention = DefaultRequestRetention
+	}
+	if e.auditRetention == 0 {
+		e.auditRetention = DefaultAuditRetention
 	}
 	e.makeLanes(max(o.Committers, 1))
 	e.metrics = newMetrics(o.Metrics, e)

@@ -17,3 +17,6 @@ func (e *Engine) Stopping() bool {
 	defer e.mu.Unlock()
 	return e.stopping
 }
+
+// Forget takes a step of forgetting what is old.
+func (e *Engine) Forget(ctx context.Context) (more bool, err error) { return e.forget(ctx) }

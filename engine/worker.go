@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -137,13 +138,15 @@ func (e *Engine) wakeDue() {
 	}
 }
 
-// How request ids are forgotten: in small steps, so that no client waits long.
+// How request ids and the audit are forgotten: in small steps, so that no client
+// waits long.
 const (
 	forgetEvery = time.Minute
 	forgetStep  = 500
 )
 
-// forgetLoop sets request ids free that are older than their retention.
+// forgetLoop sets request ids free, and deletes records of the audit, that are
+// older than their retention.
 func (e *Engine) forgetLoop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -153,19 +156,20 @@ func (e *Engine) forgetLoop(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := e.forget(ctx)
+		more, err := e.forget(ctx)
 		if err != nil && ctx.Err() == nil {
-			e.log.Error("old request ids could not be forgotten", "error", err)
+			e.log.Error("what is old could not be forgotten", "error", err)
 		}
-		if n < forgetStep {
-			timer.Reset(forgetEvery)
-		} else {
+		if more {
 			timer.Reset(10 * time.Millisecond)
+		} else {
+			timer.Reset(forgetEvery)
 		}
 	}
 }
 
-func (e *Engine) forget(ctx context.Context) (n int, err error) {
+// forget takes a step, and reports whether there is more to forget.
+func (e *Engine) forget(ctx context.Context) (more bool, err error) {
 	var now casm.Time
 	err = e.store.View(ctx, func(r store.Reader) error {
 		l, err := r.Load(ctx, store.Needs{})
@@ -175,7 +179,17 @@ func (e *Engine) forget(ctx context.Context) (n int, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	return e.store.Forget(ctx, now.Add(-e.requestRetention), forgetStep)
+	requests, err := e.store.Forget(ctx, now.Add(-e.requestRetention), forgetStep)
+	if err != nil {
+		return false, fmt.Errorf("request ids: %w", err)
+	}
+	records := 0
+	if e.auditRetention > 0 {
+		if records, err = e.store.ForgetAudit(ctx, now.Add(-e.auditRetention), forgetStep); err != nil {
+			return false, fmt.Errorf("audit: %w", err)
+		}
+	}
+	return requests == forgetStep || records == forgetStep, nil
 }

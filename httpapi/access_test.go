@@ -85,6 +85,15 @@ func TestCredentials(t *testing.T) {
 		t.Error("the log holds a secret")
 	}
 	code := strings.Split(key, "_")[1]
+	a.trail.Close(t.Context())
+	a.header.Set("Authorization", "Bearer "+key)
+	audit := string(a.get("/v1/audit?limit=500").is(200).Body)
+	if !strings.Contains(audit, `"reason":"wrong secret"`) || !strings.Contains(audit, `"key":"`+code+`"`) {
+		t.Errorf("the audit holds %s", audit)
+	}
+	if strings.Contains(audit, secret[1:]) || strings.Contains(strings.ToLower(audit), strings.ToLower(secret[1:])) {
+		t.Error("the audit holds a secret")
+	}
 	if err := a.keys.Revoke(context.Background(), "test", "here", code); err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
 
 	"casm"
+	"casm/auth"
 	"casm/command"
 	"casm/configdoc"
 	"casm/engine"
@@ -106,6 +108,9 @@ func importConfig(s *Server, x *exchange) {
 	if err != nil {
 		x.fail(err)
 		return
+	}
+	if !dryRun && len(changes) > 0 {
+		x.audit(auth.OutcomeDone, slog.Int("changes", len(changes)))
 	}
 	out := importAnswer{DryRun: dryRun, Changes: make([]importChange, 0, len(changes))}
 	for _, c := range changes {

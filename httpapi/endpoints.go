@@ -59,7 +59,7 @@ const (
 )
 
 // Tags are the sections in their order.
-var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagSystem}
+var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagAdmin, tagSystem}
 
 // endpoints is everything that the server answers.
 var endpoints = buildEndpoints()
@@ -107,6 +107,7 @@ func buildEndpoints() []*endpoint {
 	list = append(list, documentEndpoints()...)
 	list = append(list, streamEndpoints()...)
 	list = append(list, warehouseEndpoints()...)
+	list = append(list, auditEndpoint())
 	return append(list, otherEndpoints()...)
 }
 

@@ -53,7 +53,7 @@ var paramExamples = map[string]string{
 	"state": casm.Active, "stateReason": "dfltActive", "segment": "b2b", "customName": "Demo", "customer": "019a0b7e-5c00-7d6e-8a51-0c7e6f0f1a01",
 	"account": "019a0b7e-5c01-7d6e-8a51-0c7e6f0f1a02", "subscriber": "019a0b7e-5c02-7d6e-8a51-0c7e6f0f1a03", "offer": "offer_code",
 	"resourceType": "msisdn", "resource": "491701234567", "updatedSince": "2026-05-01T00:00:00Z", "plannedBefore": "2027-01-01T00:00:00Z",
-	"service": "data", "after": "1-0", "messageCode": "customer", ifMatchHeader: `"3"`, lastEventID: "1-0",
+	"service": "data", "after": "1-0", "messageCode": "customer", "actor": "key:crm", "act": "listCustomers", "outcome": "denied", ifMatchHeader: `"3"`, lastEventID: "1-0",
 }
 
 // paramExample is a value of a parameter of an endpoint; "" for none.
@@ -143,6 +143,8 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	case "readWarehouseReconciliation":
 		side := `{"count": 2, "checksum": "00c0ffee00c0ffee", "versions": 3, "versionsChecksum": "0badcafe0badcafe"}`
 		return `{"equal": true, "differences": [], "epoch": 1, "position": "3-0", "at": "2026-05-01T09:00:00.000000Z", "seconds": 0.1, "deadLetters": 0, "types": [{"type": "Customer", "equal": true, "journal": ` + side + `, "warehouse": ` + side + `, "altered": 0}]}`
+	case "listAudit":
+		return items(`{"id": "019a0b7e-5c00-712c-9f6e-3b1f0a5d7e11", "at": "2026-05-01T09:00:00.000300Z", "actor": "local:anna", "act": "key.create", "outcome": "done", "remote": "socket", "count": 1, "details": {"name": "crm", "permissions": "[crm-integration]", "key": "aaaaaaaaaaaaaaaa"}}`)
 	case "health":
 		return `{"status": "ok"}`
 	case "ready":

@@ -33,6 +33,7 @@ type api struct {
 	server  *Server
 	engine  *engine.Engine
 	keys    auth.Keys
+	trail   *auth.Trail
 	log     *lines
 	metrics *prometheus.Registry
 	header  http.Header // sent with each request
@@ -57,6 +58,8 @@ func newAPI(t *testing.T, change func(*Options)) *api {
 	}
 	a := &api{t: t, engine: e, log: &lines{}, metrics: prometheus.NewRegistry(), header: http.Header{}}
 	logger := slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	a.trail = auth.NewTrail(auth.TrailOptions{Store: st, Logger: logger})
+	logger = auth.Audited(logger, a.trail)
 	a.keys = auth.Keys{Configuration: e, Logger: logger}
 	o := Options{
 		Engine: e, Auth: auth.New(auth.Options{Configuration: e}), Logger: logger,
@@ -71,6 +74,7 @@ func newAPI(t *testing.T, change func(*Options)) *api {
 		a.server.Close()
 		a.Server.CloseClientConnections()
 		a.Server.Close()
+		a.trail.Close(ctx)
 		if err := e.Stop(ctx); err != nil {
 			t.Error(err)
 		}

@@ -63,7 +63,7 @@ func list(kind casm.Kind) func(*Server, *exchange) {
 		if _, ok := x.query(func(q values, v *casm.Violations) {
 			query.Limit = int(x.integer(q, "limit"))
 			readFilters(&query, q, v)
-			asked = fingerprint(kind, q)
+			asked = fingerprint(kind.String(), q)
 			if !q.has("cursor") {
 				return
 			}
@@ -154,13 +154,13 @@ func (v values) ids(name string) []uuid.UUID {
 	return out
 }
 
-// fingerprint tells what a list was asked for: its kind and filters, however
+// fingerprint tells what a list was asked for: of what and by which filters, however
 // they were ordered. A cursor carries it, because a page that follows under
 // other filters would leave things out without anybody noticing.
-func fingerprint(kind casm.Kind, q values) uint64 {
+func fingerprint(of string, q values) uint64 {
 	h := fnv.New64a()
 	write := func(s string) { h.Write(append([]byte(s), 0)) } // a hash never fails; no text holds 0
-	write(kind.String())
+	write(of)
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if name == "cursor" || name == "limit" {
 			continue

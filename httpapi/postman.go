@@ -179,7 +179,7 @@ func ofEndpoint(e *endpoint) bool { return strings.HasPrefix(e.Path, "/v1/stream
 func postmanOthers() postmanFolder {
 	folder := postmanFolder{name: "Business transactions, warehouse, system"}
 	for _, e := range endpoints {
-		if !ofEndpoint(e) && (e.Tag == tagStream || e.Tag == tagWarehouse || e.Tag == tagSystem) && e.ID != streamID { // which does not end
+		if !ofEndpoint(e) && (e.Tag == tagStream || e.Tag == tagWarehouse || e.Tag == tagAdmin || e.Tag == tagSystem) && e.ID != streamID { // which does not end
 			r := postmanRequest{id: e.ID}
 			if e.ID == "listBusinessTransactions" {
 				r.query = "after=0&limit=10"

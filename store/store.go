@@ -50,6 +50,7 @@ type Store interface {
 	// RaiseEpoch records that the store was put back to an earlier time: the
 	// head's epoch becomes one more than it and over are.
 	RaiseEpoch(ctx context.Context, over int64) (Head, error)
+	Auditor
 	// Close ends the store; no call may be under way.
 	Close() error
 }
@@ -540,6 +541,8 @@ type Reader interface {
 	Config(ctx context.Context) ([]ConfigChange, error)
 	// ConfigHistory gives an item's versions, deletions included, newest first.
 	ConfigHistory(ctx context.Context, key CodeKey, limit int) ([]ConfigChange, error)
+	// Audit gives a page of the audit, newest first.
+	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 	// Uses gives how many references entities hold to items of configuration.
 	Uses(ctx context.Context, keys []CodeKey) (map[CodeKey]int64, error)
 	// Progress gives how far an item's copies have come; nil when it has none.

@@ -35,7 +35,7 @@ var rooms = map[string][]string{
 	"casm/warehouse/sqldb":        {"casm"},
 	"casm/warehouse/lake":         {"casm", "casm/warehouse", "casm/warehouse/sqldb"},
 	"casm/warehouse/httpfeed":     {"casm", "casm/warehouse"},
-	"casm/auth":                   {"casm", "casm/command"},
+	"casm/auth":                   {"casm", "casm/command", "casm/store"},
 	"casm/httpapi":                {"casm", "casm/command", "casm/store", "casm/engine", "casm/auth", "casm/relay", "casm/configdoc"},
 	"casm/console":                {},
 	"casm/configdoc":              {"casm"},
@@ -64,7 +64,7 @@ var libraries = map[string][]string{
 	"go.opentelemetry.io/":                 {"casm/app", "casm/httpapi"},
 	"net/http":                             {"casm/httpapi", "casm/auth", "casm/app", "casm/bench", "casm/client", "casm/cmd/casm", "casm/internal/testkit", "casm/stream/webhook", "casm/warehouse/httpfeed", "casm/console"},
 	"database/sql":                         {"casm/store/postgres", "casm/warehouse/sqldb", "casm/internal/testkit"},
-	"github.com/prometheus/client_golang/": {"casm/engine", "casm/relay", "casm/httpapi", "casm/app", "casm/warehouse"},
+	"github.com/prometheus/client_golang/": {"casm/engine", "casm/relay", "casm/auth", "casm/httpapi", "casm/app", "casm/warehouse"},
 }
 
 // pure are packages that rules must not import: a command is a function of

@@ -46,6 +46,14 @@ func (s *several) Forget(ctx context.Context, before casm.Time, limit int) (int,
 	return s.next().Forget(ctx, before, limit)
 }
 
+func (s *several) AppendAudit(ctx context.Context, records []store.AuditRecord) error {
+	return s.next().AppendAudit(ctx, records)
+}
+
+func (s *several) ForgetAudit(ctx context.Context, before casm.Time, limit int) (int, error) {
+	return s.next().ForgetAudit(ctx, before, limit)
+}
+
 func (s *several) Lease(ctx context.Context, name, holder string, span time.Duration) (string, error) {
 	return s.next().Lease(ctx, name, holder, span)
 }

@@ -51,6 +51,7 @@ var fill = []string{
 	`INSERT INTO use_count SELECT 'offers', 'o' || n, n FROM generate_series(1, 1000) n ON CONFLICT DO NOTHING`,
 	`INSERT INTO progress SELECT 'endpoints', 'o' || n, 1, 1, n, 0, '{}' FROM generate_series(1, 1000) n`,
 	`INSERT INTO behind SELECT 'endpoints', 'o' || n % 100, id(1, n), n, 0, n % 200 = 7, '{}' FROM generate_series(1, FILLED) n`,
+	`INSERT INTO audit SELECT id(10, n), 'a' || n % 50, 'b' || n % 50, 'c' || n % 50, '', 1, '{}' FROM generate_series(1, FILLED) n`,
 	`UPDATE log_head SET position = greatest(position, FILLED)`,
 }
 
@@ -132,6 +133,12 @@ func readerCalls(ctx context.Context) []call {
 	add("Transaction", func(r store.Reader) error { _, err := r.Transaction(ctx, id(9, n)); return err })
 	add("TransactionChanges", func(r store.Reader) error { _, _, err := r.TransactionChanges(ctx, id(9, n), 0, 10); return err })
 	add("ConfigHistory", func(r store.Reader) error { _, err := r.ConfigHistory(ctx, offer, 10); return err })
+	for _, q := range []store.AuditQuery{{}, {Actor: "a7"}, {Act: "b7"}, {Outcome: "c7"}, {Actor: "a7", Act: "b8", Outcome: "c7"}, {Before: id(10, n), Since: casm.MinTime}} {
+		for _, scan := range []int{10, 500} { // the end of a window, the end of all
+			q.Limit, q.Scan = 20, scan
+			add(fmt.Sprintf("Audit %+v", q), func(r store.Reader) error { _, err := r.Audit(ctx, q); return err })
+		}
+	}
 	add("Uses", func(r store.Reader) error { _, err := r.Uses(ctx, []store.CodeKey{offer}); return err })
 	endpoint := store.CodeKey{Collection: "endpoints", Code: "o7"}
 	add("Progress", func(r store.Reader) error {
@@ -294,6 +301,14 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(when + ": Forget")
+		if err := s.AppendAudit(ctx, []store.AuditRecord{{ID: newID(), Count: 1, Details: []byte("{}")}}); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": AppendAudit")
+		if _, err := s.ForgetAudit(ctx, casm.MaxTime, 10); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": ForgetAudit")
 		if more, err := postgres.AddSums(s.(*postgres.Store), ctx, 1); err != nil || !more && when != "empty" && when != "small" {
 			t.Fatalf("sums: %t, %v", more, err)
 		}

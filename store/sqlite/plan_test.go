@@ -48,6 +48,7 @@ func TestPlans(t *testing.T) {
 		}
 		for sql, plan := range plans {
 			plan = strings.ReplaceAll(plan, "SCAN k VIRTUAL TABLE", "") // what was asked for
+			plan = strings.ReplaceAll(plan, "SCAN seen", "")            // the window of the audit
 			if strings.Contains(plan, "SCAN") || strings.Contains(plan, "TEMP B-TREE") || !containsAll(plan, indexes) {
 				t.Errorf("%s\nruns as %s\nwant %s", sql, plan, indexes)
 			}
@@ -96,6 +97,15 @@ func TestPlans(t *testing.T) {
 	used("SEARCH", func() error { _, _, err := r.TransactionChanges(ctx, tx.ID, 0, 10); return err })
 	used("business_transaction_id (transaction_id=?)", func() error { _, err := r.Transaction(ctx, tx.ID); return err })
 	used("config_history_item (collection=? AND code=?)", func() error { _, err := r.ConfigHistory(ctx, code, 10); return err })
+	for index, q := range map[string]store.AuditQuery{
+		"PRIMARY KEY (id>? AND id<?)":                 {},
+		"audit_actor (actor=? AND id>? AND id<?)":     {Actor: "a", Act: "b", Outcome: "c"},
+		"audit_act (act=? AND id>? AND id<?)":         {Act: "b", Outcome: "c"},
+		"audit_outcome (outcome=? AND id>? AND id<?)": {Outcome: "c"},
+	} {
+		q.Limit, q.Scan = 10, 100
+		used(index, func() error { _, err := r.Audit(ctx, q); return err })
+	}
 	used("PRIMARY KEY (collection=? AND code=?)", func() error { _, err := r.Uses(ctx, []store.CodeKey{code}); return err })
 	used("PRIMARY KEY (collection=? AND code=?)", func() error { _, err := r.Progress(ctx, code); return err })
 	used("PRIMARY KEY (collection=? AND code=? AND customer>?)", func() error {

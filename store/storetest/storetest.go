@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Config", configTests},
 		{"Progress", progressTests},
 		{"List", listTests},
+		{"Audit", auditTests},
 		{"Model", modelTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
