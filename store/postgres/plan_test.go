@@ -49,6 +49,7 @@ var fill = []string{
 	`INSERT INTO config SELECT 'offers', 'o' || n, 1, '{}', now(), 'me' FROM generate_series(1, 1000) n`,
 	`INSERT INTO config_history (collection, code, version, doc, at, actor) SELECT 'offers', 'o' || n % 1000, 1, '{}', now(), 'me' FROM generate_series(1, 5000) n`,
 	`INSERT INTO use_count SELECT 'offers', 'o' || n, n FROM generate_series(1, 1000) n ON CONFLICT DO NOTHING`,
+	`INSERT INTO session SELECT sha256(('s' || n)::bytea), 'u' || n % 300, 'e', now(), now() + interval '1 day' FROM generate_series(1, 1500) n`,
 	`UPDATE log_head SET position = greatest(position, FILLED)`,
 }
 
@@ -142,6 +143,15 @@ func readerCalls(ctx context.Context) []call {
 		}
 	}
 	return calls
+}
+
+// useSessions calls all that a store does with sessions.
+func useSessions(ctx context.Context, s store.Store) error {
+	session := casm.Session{User: "u7", Era: "e", Created: casm.MinTime + 1, Ends: casm.MinTime + 2}
+	session.Hash[0] = 1
+	_, err := s.Session(ctx, session.Hash)
+	return errors.Join(err, s.AddSession(ctx, session, 8), s.ExtendSession(ctx, session.Hash, casm.MinTime+3),
+		s.EndSession(ctx, session.Hash), s.EndSessions(ctx, "u8"))
 }
 
 // listQueries are lists of a kind by every filter.
@@ -288,6 +298,10 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(when + ": Lease")
+		if err := useSessions(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": sessions")
 		if _, err := s.RaiseEpoch(ctx, 0); err != nil {
 			t.Fatal(err)
 		}

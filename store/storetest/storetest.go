@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Checksum", checksumTests},
 		{"Lease", leaseTests},
 		{"Config", configTests},
+		{"Session", sessionTests},
 		{"List", listTests},
 		{"Model", modelTests},
 	} {
