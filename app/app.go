@@ -64,6 +64,7 @@ type App struct {
 	server  *http.Server
 	socket  *http.Server
 	address net.Addr
+	nobody  bool // no user and no key was there at the start
 
 	stopping  atomic.Bool
 	backingUp sync.Mutex // held while a backup is written
@@ -158,8 +159,14 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if built != nil {
 		o.Console = built
 	}
-	if !s.Dev {
-		o.Auth = auth.New(auth.Options{Configuration: a.core.engine})
+	o.Auth = auth.New(auth.Options{
+		Configuration: a.core.engine, Sessions: a.core.store, SessionIdle: s.SessionIdle, SessionLife: s.SessionLife,
+	})
+	if a.nobody, err = o.Auth.Nobody(ctx); err != nil {
+		return nil, err
+	}
+	if a.nobody && !s.Dev {
+		log.Warn("nobody can sign in or call yet: make the first with casm user create or casm key create")
 	}
 	a.api = httpapi.New(o)
 	a.serveAPI(netutil.LimitListener(listener, s.MaxConns))
@@ -279,9 +286,8 @@ func (a *App) serveSocket() error {
 	if err != nil {
 		return err
 	}
-	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
 	mux := http.NewServeMux()
-	mux.Handle("/", adminHandler(keys, a.Status, a.log, a.relayHandlers))
+	mux.Handle("/", adminHandler(a.core.office(a.log), a.Status, a.log, a.relayHandlers))
 	mux.HandleFunc("POST /backup", a.serveBackup)
 	if a.dwh != nil {
 		mux.HandleFunc("POST /warehouse/rebuild", a.dwh.serveRebuild)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"casm"
+	"casm/auth"
 	"casm/demo"
 	"casm/engine"
 	"casm/store"
@@ -74,6 +75,11 @@ func (c *core) start(ctx context.Context, data Data, o engine.Options) (err erro
 	}
 	c.engine.Start()
 	return nil
+}
+
+// office is what administers keys and users here, for whoever has the machine.
+func (c *core) office(log *slog.Logger) auth.Office {
+	return auth.Office{Configuration: c.engine, Logger: log, Sessions: c.store}
 }
 
 // head reads the end of the log.

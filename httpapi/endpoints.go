@@ -34,6 +34,8 @@ type endpoint struct {
 	// Headers are other request headers that it knows.
 	Headers []param
 	Answer  answer
+	// Refusals are statuses that it may answer beside those of its sort.
+	Refusals []int
 
 	serve func(*Server, *exchange)
 }
@@ -57,7 +59,7 @@ const (
 )
 
 // Tags are the sections in their order.
-var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagSystem}
+var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagAccess, tagSystem}
 
 // endpoints is everything that the server answers.
 var endpoints = buildEndpoints()
@@ -104,6 +106,8 @@ func buildEndpoints() []*endpoint {
 	}
 	list = append(list, documentEndpoints()...)
 	list = append(list, warehouseEndpoints()...)
+	list = append(list, sessionEndpoints()...)
+	list = append(list, peopleEndpoints()...)
 	return append(list, otherEndpoints()...)
 }
 

@@ -12,8 +12,8 @@ var (
 	// wait for each other.
 	endOldSessions = newStatement(`DELETE FROM session d WHERE d.hash = ANY (ARRAY(
 	SELECT s.hash FROM session s WHERE s.ends <= $1 ORDER BY s.ends LIMIT 1000 FOR UPDATE SKIP LOCKED))`)
-	insertSession  = newStatement(`INSERT INTO session (hash, person, era, created, ends) VALUES ($1, $2, $3, $4, $5)`)
-	endMostOf      = newStatement(`DELETE FROM session d WHERE d.hash = ANY (ARRAY(
+	insertSession = newStatement(`INSERT INTO session (hash, person, era, created, ends) VALUES ($1, $2, $3, $4, $5)`)
+	endMostOf     = newStatement(`DELETE FROM session d WHERE d.hash = ANY (ARRAY(
 	SELECT s.hash FROM session s WHERE s.person = $1 ORDER BY s.created DESC OFFSET $2 FOR UPDATE SKIP LOCKED))`)
 	selectSession  = newStatement(`SELECT s.person, s.era, s.created, s.ends FROM session s WHERE s.hash = $1`)
 	extendSession  = newStatement(`UPDATE session s SET ends = greatest(s.ends, $2) WHERE s.hash = $1`)
