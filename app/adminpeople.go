@@ -28,8 +28,11 @@ type (
 		Items []T `json:"items"`
 	}
 	newUser struct {
-		User     auth.User `json:"user"`
-		Password string    `json:"password"`
+		Code        string   `json:"code"`
+		Name        string   `json:"name"`
+		Roles       []string `json:"roles"`
+		Permissions []string `json:"permissions"`
+		Password    string   `json:"password"`
 	}
 	password struct {
 		Password string `json:"password"`
@@ -80,7 +83,7 @@ func handleUsers(handle adminRoute) {
 		if err != nil {
 			return nil, err
 		}
-		return struct{}{}, a.CreateUser(r.Context(), n.User, n.Password)
+		return struct{}{}, a.CreateUser(r.Context(), auth.User{Code: n.Code, Name: n.Name, Roles: n.Roles, Permissions: n.Permissions}, n.Password)
 	})
 	handle("PUT /users/{code}/password", func(r *http.Request, a local) (any, error) {
 		n, err := bodyOf[password](r)
@@ -118,7 +121,7 @@ func (r remote) RevokeKey(ctx context.Context, code string) error {
 }
 
 func (r remote) CreateUser(ctx context.Context, u auth.User, secret string) error {
-	return r.call(ctx, http.MethodPost, "/users", newUser{u, secret}, &struct{}{})
+	return r.call(ctx, http.MethodPost, "/users", newUser{u.Code, u.Name, u.Roles, u.Permissions, secret}, &struct{}{})
 }
 
 func (r remote) Users(ctx context.Context) ([]auth.User, error) {

@@ -121,7 +121,7 @@ func typedOnce(ctx context.Context, terminal int, prompt string, to streams) (st
 		return string(l.text), l.err
 	case <-ctx.Done(): // the process ends, and with it what reads
 		_, _ = fmt.Fprintln(to.err)
-		return "", errors.Join(ctx.Err(), term.Restore(terminal, before))
+		return "", errors.Join(errors.New("interrupted; nothing was done"), term.Restore(terminal, before))
 	}
 }
 
