@@ -153,6 +153,7 @@ func (n NewKey) check(s *casm.Snapshot, now time.Time) (permissions, roles []str
 	if n.RateLimit < 0 || n.RateLimit > MaxRateLimit {
 		v.Add(casm.OutOfRange, "/rateLimit", "%d is outside of 0 to %d requests a second", n.RateLimit, MaxRateLimit)
 	}
+	v.Sort()
 	return permissions, roles, v
 }
 

@@ -115,6 +115,7 @@ func (n Role) attrs() []slog.Attr {
 func (n Role) item() (*casm.Role, error) {
 	permissions, _, v := resolve(nil, n.Permissions, nil)
 	checkTexts(n.Name, n.Description, "a role needs a name, for people", &v)
+	v.Sort()
 	return &casm.Role{
 		Item: casm.Item{Code: n.Code, Name: n.Name, Description: n.Description}, Permissions: permissions,
 	}, v.Err()

@@ -220,6 +220,7 @@ func (n User) item(s *casm.Snapshot, password string) (*casm.User, casm.Violatio
 	if password != "" {
 		checkPassword(password, n.Code, n.Name, &v)
 	}
+	v.Sort()
 	return &casm.User{
 		Item:  casm.Item{Code: n.Code, Name: n.Name, Description: n.Description},
 		Roles: roles, Permissions: permissions, Disabled: n.Disabled,
