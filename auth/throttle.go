@@ -8,15 +8,23 @@ import (
 	"time"
 )
 
-// How often a sign-in may fail: a burst, then one each so often. A user takes
-// failures faster than one address makes them, so that a stranger does not keep
-// the user out; and who has signed in from an address before is not held up by
-// what others do elsewhere.
-const (
-	failuresAtOnce = 10
-	perAddress     = 10 * time.Second
-	perUser        = 2 * time.Second
+// How often a sign-in may fail: a burst, then one each so often. The same
+// holds for users that there are and for those that there are not. Of one user
+// an address makes failures slower than the user takes them, so that one
+// stranger does not keep the user out; and where a user has signed in before,
+// what is tried elsewhere does not count.
+var (
+	ofPair    = allowance{10, 10 * time.Second} // of a user from an address
+	ofUser    = allowance{20, 2 * time.Second}  // of a user, where they have not signed in before
+	ofAddress = allowance{50, time.Second}      // of an address, whoever it names
 )
+
+// allowance is how many failures are allowed at once, and after how long one
+// more is.
+type allowance struct {
+	burst int
+	every time.Duration
+}
 
 // slots is how many counts there are of each sort. A place is a secret hash's,
 // so that nobody can choose whose count to share, and memory is the same
@@ -27,15 +35,10 @@ const slots = 1 << 14
 type throttle struct {
 	seed maphash.Seed
 
-	mu        sync.Mutex
-	addresses counts
-	users     counts
-	pairs     counts             // of a user at an address from which they have signed in
-	known     [slots]knownSignIn // such pairs
+	mu                      sync.Mutex
+	pairs, users, addresses counts
+	known                   [slots]uint64 // hashes of pairs that have signed in
 }
-
-// knownSignIn is the hash of a user and an address.
-type knownSignIn uint64
 
 func newThrottle() *throttle { return &throttle{seed: maphash.MakeSeed()} }
 
@@ -43,46 +46,52 @@ func newThrottle() *throttle { return &throttle{seed: maphash.MakeSeed()} }
 // nanoseconds.
 type counts [slots]int64
 
+// count is one of them.
+type count struct {
+	*counts
+	place uint64
+	allowance
+}
+
 // wait returns how long until one more failure is allowed; 0: it is now.
-func (c *counts) wait(place uint64, every time.Duration, now int64) time.Duration {
-	return max(0, time.Duration(c[place%slots]-now)-(failuresAtOnce-1)*every)
+func (c count) wait(now int64) time.Duration {
+	return max(0, time.Duration(c.counts[c.place%slots]-now)-time.Duration(c.burst-1)*c.every)
 }
 
-func (c *counts) take(place uint64, every time.Duration, now int64) {
-	c[place%slots] = max(c[place%slots], now) + int64(every)
+func (c count) take(now int64) {
+	at := &c.counts[c.place%slots]
+	*at = max(*at, now) + int64(c.every)
 }
 
-func (c *counts) forgive(place uint64, every time.Duration) { c[place%slots] -= int64(every) }
+func (c count) forgive() { c.counts[c.place%slots] -= int64(c.every) }
 
 // attempt is one try to sign in. It counts as failed until it is forgiven.
 type attempt struct {
-	t                   *throttle
-	address, user, pair uint64
-	known               bool
+	t      *throttle
+	pair   uint64
+	counts []count
 }
 
 // begin counts an attempt, or returns how long to wait.
 func (t *throttle) begin(user, remote string, now time.Time) (attempt, time.Duration) {
 	address := network(remote)
-	a := attempt{t: t, address: t.hash("a", address), user: t.hash("u", user), pair: t.hash("p", user+"\x00"+address)}
+	pair := t.hash("p", user+"\x00"+address)
+	a := attempt{t, pair, []count{{&t.pairs, pair, ofPair}, {&t.addresses, t.hash("a", address), ofAddress}}}
 	at := now.UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a.known = t.known[a.pair%slots] == knownSignIn(a.pair)
-	wait := t.addresses.wait(a.address, perAddress, at)
-	if a.known {
-		wait = t.pairs.wait(a.pair, perAddress, at)
-	} else {
-		wait = max(wait, t.users.wait(a.user, perUser, at))
+	if t.known[pair%slots] != pair {
+		a.counts = append(a.counts, count{&t.users, t.hash("u", user), ofUser})
+	}
+	wait := time.Duration(0)
+	for _, c := range a.counts {
+		wait = max(wait, c.wait(at))
 	}
 	if wait > 0 {
 		return attempt{}, wait
 	}
-	if a.known {
-		t.pairs.take(a.pair, perAddress, at)
-	} else {
-		t.addresses.take(a.address, perAddress, at)
-		t.users.take(a.user, perUser, at)
+	for _, c := range a.counts {
+		c.take(at)
 	}
 	return a, 0
 }
@@ -91,12 +100,9 @@ func (t *throttle) begin(user, remote string, now time.Time) (attempt, time.Dura
 func (a attempt) forgive() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	if a.known {
-		a.t.pairs.forgive(a.pair, perAddress)
-		return
+	for _, c := range a.counts {
+		c.forgive()
 	}
-	a.t.addresses.forgive(a.address, perAddress)
-	a.t.users.forgive(a.user, perUser)
 }
 
 // succeed is forgive, and knows the user at the address from now on.
@@ -104,7 +110,7 @@ func (a attempt) succeed() {
 	a.forgive()
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	a.t.known[a.pair%slots] = knownSignIn(a.pair)
+	a.t.known[a.pair%slots] = a.pair
 }
 
 func (t *throttle) hash(sort, s string) uint64 { return maphash.String(t.seed, sort+s) }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -101,27 +102,35 @@ func TestSignInIsSlowed(t *testing.T) {
 	status(200, home, "ann", passphrase)
 	for range 10 {
 		status(401, stranger, "ann", "x")
+		status(401, stranger, "nobody", "x")
 	}
-	r := from(stranger, "ann", "x")
-	if r.StatusCode != 429 || r.Header.Get("Retry-After") != "10" {
-		t.Errorf("%d, Retry-After %s", r.StatusCode, r.Header.Get("Retry-After"))
+	for _, user := range []string{"ann", "nobody"} { // whether there is such a user or not
+		r := from(stranger, user, "x")
+		if r.StatusCode != 429 || r.Header.Get("Retry-After") != "10" {
+			t.Errorf("%s: %d, Retry-After %s", user, r.StatusCode, r.Header.Get("Retry-After"))
+		}
 	}
-	status(429, stranger, "ann", passphrase)     // also with the right one
-	status(429, stranger, "nobody", "x")         // the address waits, whoever it names
-	status(429, "10.0.0.3:1", "ann", "x")        // the user waits where they were never seen
+	status(429, stranger, "ann", passphrase) // also with the right one
+	for range 10 {
+		status(401, "10.0.0.3:1", "ann", "x")
+	}
+	for _, remote := range []string{"10.0.0.4:1", "10.0.0.5:1"} {
+		status(429, remote, "ann", passphrase) // the user waits where they were never seen
+	}
 	status(200, home, "ann", passphrase)         // and not where they were
 	status(200, "10.0.0.3:1", "bob", passphrase) // nor does another user
 	now = now.Add(2 * time.Second)
-	status(200, "10.0.0.4:1", "ann", passphrase) // the user comes through before the stranger
+	status(200, "10.0.0.4:1", "ann", passphrase) // the user comes through before the strangers
 	status(429, stranger, "ann", "x")
 	now = now.Add(8 * time.Second)
 	status(401, stranger, "ann", "x")
 	status(429, stranger, "ann", "x")
-	// An IPv6 stranger has a whole /64.
-	for n := range 10 {
-		status(401, "[2001:db8::"+string(rune('1'+n%9))+"]:1", "eve", "x")
+	// An address that goes through many users waits, too; of IPv6 it is a /64.
+	for n := range 50 {
+		status(401, "[2001:db8::"+strconv.Itoa(1+n%9)+"]:1", "eve"+strconv.Itoa(n), "x")
 	}
 	status(429, "[2001:db8::ffff]:1", "fay", "x")
+	status(401, "[2001:db8:0:1::1]:1", "fay", "x")
 	// Many who succeed are not slowed.
 	for range 30 {
 		status(200, home, "ann", passphrase)
