@@ -268,7 +268,7 @@ func TestSessionStream(t *testing.T) {
 	}
 	req.Header.Set("Cookie", cookie)
 	resp, err := a.Client().Do(req)
-	if err != nil || resp.StatusCode != 200 {
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatal(resp, err)
 	}
 	defer resp.Body.Close()

@@ -106,7 +106,7 @@ func TestSignInIsSlowed(t *testing.T) {
 	}
 	for _, user := range []string{"ann", "nobody"} { // whether there is such a user or not
 		r := from(stranger, user, "x")
-		if r.StatusCode != 429 || r.Header.Get("Retry-After") != "10" {
+		if r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") != "10" {
 			t.Errorf("%s: %d, Retry-After %s", user, r.StatusCode, r.Header.Get("Retry-After"))
 		}
 	}
