@@ -137,6 +137,9 @@ func get[T casm.ConfigItem](ctx context.Context, o Office, collection, code stri
 	return item, nil
 }
 
+// nouns are what people call the items of a collection.
+var nouns = map[string]string{Collection: "key", RoleCollection: "role", UserCollection: "user"}
+
 func noItem(collection, code string) casm.Violations {
-	return casm.Violations{{Code: casm.NotFound, Detail: fmt.Sprintf("%s has no item with the code %q", collection, clip(code))}}
+	return casm.Violations{{Code: casm.NotFound, Detail: fmt.Sprintf("there is no %s %q", nouns[collection], clip(code))}}
 }
