@@ -119,6 +119,12 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	default:
 		return entity
 	}
+	if text, ok := accessExamples[strings.TrimSuffix(e.Answer.Schema, "Items")]; ok {
+		if strings.HasSuffix(e.Answer.Schema, "Items") {
+			return items(text)
+		}
+		return text
+	}
 	switch e.ID {
 	case "listBusinessTransactions":
 		return items(`{"position": "1-0", "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "createCustomer", "messageCode": "customer", "event": "created", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "crm", "payload": ` +

@@ -30,6 +30,18 @@ func inRequest(f *casm.Field) bool { return f.Create || f.Update }
 // newKeyInput is keyInput without what the system gives.
 var newKeyInput = casm.Compose("Key", casm.Part{Object: keyInput, Pick: inRequest})
 
+// accessExamples are answers about who may do what, by schema.
+var accessExamples = map[string]string{
+	"Key":     `{"code": "abcdefghijklmnop", ` + exampleKey + `}`,
+	"NewKey":  `{"code": "abcdefghijklmnop", ` + exampleKey + `, "key": "casm_abcdefghijklmnop_…"}`,
+	"Role":    `{"code": "support", "name": "Support", "permissions": ["casm:read", "stream:read"], "builtIn": false, "version": 1}`,
+	"User":    `{"code": "ann", "name": "Ann Example", "roles": ["power-user"], "permissions": [], "disabled": false, "createdAt": "2026-05-01T09:00:00.000000Z", "version": 1}`,
+	"Session": `{"user": "ann", "name": "Ann Example", "permissions": ["casm:read"], "expiresAt": "2026-05-01T21:00:00.000000Z"}`,
+	"Caller":  `{"actor": "user:ann", "user": "ann", "name": "Ann Example", "permissions": ["casm:read"], "expiresAt": "2026-05-01T21:00:00.000000Z", "dev": false}`,
+}
+
+const exampleKey = `"name": "crm", "roles": ["crm-integration"], "permissions": [], "expires": "2027-12-31T00:00:00.000000Z", "revoked": false, "createdAt": "2026-05-01T09:00:00.000000Z", "version": 1`
+
 // peopleEndpoints administer keys, roles and users (contract 11).
 func peopleEndpoints() []*endpoint {
 	var list []*endpoint
