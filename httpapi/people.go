@@ -67,14 +67,14 @@ func peopleEndpoints() []*endpoint {
 	add(http.MethodDelete, "keys/{code}", "revokeKey", "Revokes an API key, at once and for good; it stays in the list.", gone, revokeKey)
 
 	add(http.MethodGet, "roles", "listRoles", "Lists the roles: those that every installation has, then its own, by code.", answer{Schema: "RoleItems"}, listOf(func(s *Server, ctx context.Context) ([]auth.Role, error) { return s.roles().List(ctx) }))
-	const roleExample = `{"code": "support", "name": "Support", "permissions": ["casm:read", "stream:read"]}`
+	const roleExample = `{"code": "example", "name": "Support", "permissions": ["casm:read", "stream:read"]}`
 	with(add(http.MethodPost, "roles", "createRole", "Makes a role.", answer{Status: created, Schema: "Role", ETag: true}, createRole), roleInput, roleExample)
 	add(http.MethodGet, "roles/{code}", "readRole", "Reads a role.", answer{Schema: "Role", ETag: true}, getRole)
 	with(add(http.MethodPut, "roles/{code}", "replaceRole", "Replaces a role as a whole, which acts at once for all who hold it.", answer{Schema: "Role", ETag: true}, replaceRole), roleInput, roleExample)
 	add(http.MethodDelete, "roles/{code}", "deleteRole", "Deletes a role that no key and no user holds.", gone, deleteRole)
 
 	add(http.MethodGet, "users", "listUsers", "Lists the users, by code.", answer{Schema: "UserItems"}, listOf(func(s *Server, ctx context.Context) ([]auth.User, error) { return s.users().List(ctx) }))
-	const userExample = `{"code": "ann", "name": "Ann Example", "roles": ["power-user"], "password": "correct horse battery staple"}`
+	const userExample = `{"code": "example", "name": "Ann Example", "roles": ["power-user"], "password": "correct horse battery staple"}`
 	with(add(http.MethodPost, "users", "createUser", "Makes a user.", answer{Status: created, Schema: "User", ETag: true}, createUser), userInput, userExample)
 	add(http.MethodGet, "users/{code}", "readUser", "Reads a user.", answer{Schema: "User", ETag: true}, getUser)
 	with(add(http.MethodPut, "users/{code}", "replaceUser", "Replaces a user as a whole; without a password it stays. A password, and disabled, end the user's sessions.", answer{Schema: "User", ETag: true}, replaceUser), userInput, userExample)

@@ -118,7 +118,7 @@ func postmanFolders() []postmanFolder {
 		}
 		folders = append(folders, folder)
 	}
-	return append(folders, last, postmanConfig(), postmanOthers())
+	return append(folders, last, postmanConfig(), postmanAccess(), postmanOthers())
 }
 
 // named is how a body begins that names the operation's entity.
@@ -168,6 +168,20 @@ func postmanConfig() postmanFolder {
 		}
 	}
 	folder.requests = append(folder.requests, ends...)
+	return folder
+}
+
+// postmanAccess leaves keys out: their codes are the server's, and one that is
+// made would stay.
+func postmanAccess() postmanFolder {
+	folder := postmanFolder{name: tagAccess}
+	for _, id := range []string{"createRole", "createUser", "signIn", "readSession", "listKeys", "listRoles", "listUsers", "readRole", "readUser", "replaceRole", "replaceUser", "signOut", "deleteUser", "deleteRole"} {
+		r := postmanRequest{id: id}
+		if id == "signIn" {
+			r.body = `{"user": "example-{{run}}", "password": "correct horse battery staple"}`
+		}
+		folder.requests = append(folder.requests, r)
+	}
 	return folder
 }
 

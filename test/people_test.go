@@ -70,9 +70,7 @@ func signIn(t *testing.T, app *testkit.App, user, password string) string {
 func TestFirstUser(t *testing.T) {
 	app := testkit.NewKeyedApp(t)
 	for _, hint := range []string{"Nobody can call yet", `casm user create --data ` + app.Data + ` first --role "Organization Manager"`, "casm key create"} {
-		if !strings.Contains(app.Log(), hint) {
-			t.Errorf("the start does not say %q:\n%s", hint, app.Log())
-		}
+		eventually(t, 10*time.Second, "the start says "+hint, func() bool { return strings.Contains(app.Log(), hint) })
 	}
 	if out, err := casmUser(t, app, passphrase+"\n", "create", "first", "--role", "Organization Manager", "--password-file", "-"); err != nil {
 		t.Fatal(out, err)
