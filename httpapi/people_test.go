@@ -69,7 +69,7 @@ func TestKeysOverHTTP(t *testing.T) {
 		`{"name":"` + strings.Repeat("x", 256) + `","permissions":["admin"]}`:      {"too_long /name"},
 		`{"name":"x","roles":[` + strings.Repeat(`"reader",`, 1000) + `"reader"]}`: {"too_many /roles"},
 		`{"name":"x","roles":["no"],"expires":"2020-01-01T00:00:00Z"}`:             {"out_of_range /expires", "not_configured /roles/0"},
-		`{"name":"x","name":"y"}`:                                                  {"malformed_json"},
+		`{"name":"x","name":"y"}`: {"malformed_json"},
 	} {
 		a.post("/v1/admin/keys", body).refuses(400, errors...)
 	}
