@@ -55,6 +55,7 @@ func TestKeysOverHTTP(t *testing.T) {
 		t.Errorf("%s", r.Body)
 	}
 	a.get("/v1/admin/keys/none").refuses(404, "not_found")
+	a.post("/v1/admin/keys", `{"name":"x","name":"y"}`).refuses(400, "malformed_json")
 	a.do(http.MethodDelete, "/v1/admin/keys/none", "").refuses(404, "not_found")
 	for body, errors := range map[string][]string{
 		`{}`:                                  {"required /name"},
@@ -69,7 +70,6 @@ func TestKeysOverHTTP(t *testing.T) {
 		`{"name":"` + strings.Repeat("x", 256) + `","permissions":["admin"]}`:      {"too_long /name"},
 		`{"name":"x","roles":[` + strings.Repeat(`"reader",`, 1000) + `"reader"]}`: {"too_many /roles"},
 		`{"name":"x","roles":["no"],"expires":"2020-01-01T00:00:00Z"}`:             {"out_of_range /expires", "not_configured /roles/0"},
-		`{"name":"x","name":"y"}`: {"malformed_json"},
 	} {
 		a.post("/v1/admin/keys", body).refuses(400, errors...)
 	}
