@@ -20,7 +20,9 @@ type Collection struct {
 	OnePrimary bool
 	// Internal collections are not part of /v1/config.
 	Internal bool
-	make     func() ConfigItem
+	// Sealed: what every installation holds cannot be changed either.
+	Sealed bool
+	make   func() ConfigItem
 }
 
 // New returns an empty item.
@@ -58,6 +60,8 @@ func collection[T any, P interface {
 
 func internal(c *Collection) *Collection { c.Internal = true; return c }
 
+func sealed(c *Collection) *Collection { c.Sealed = true; return c }
+
 // Collections are all collections of configuration (contract 5).
 var Collections = []*Collection{
 	collection[AccountType]("account-types", "Account Types"),
@@ -78,6 +82,8 @@ var Collections = []*Collection{
 	collection[Offer]("offers", "Offers"),
 	collection[PubSubEndpoint](PubSubEndpoints, "Pub-Sub Endpoints"),
 	internal(collection[APIKey]("api-keys", "API Keys")),
+	internal(sealed(collection[Role]("roles", "Roles", "organization-manager", "power-user", "reader", "crm-integration"))),
+	internal(collection[User]("users", "Users")),
 	internal(collection[Stream]("streams", "Streams")),
 }
 
@@ -87,17 +93,6 @@ func CollectionByPath(path string) *Collection {
 		return Collections[i]
 	}
 	return nil
-}
-
-// APIKey is a credential of a system; its code is the key's public part.
-type APIKey struct {
-	Item
-	Hash        string   `json:"hash" doc:"SHA-256 of the secret, in hexadecimal."`
-	Permissions []string `json:"permissions" doc:"What it may do."`
-	Expires     Time     `json:"expires,omitzero" doc:"When it ends by itself."`
-	CreatedAt   Time     `json:"createdAt" doc:"When it was made."`
-	Revoked     bool     `json:"revoked" doc:"Whether it was revoked."`
-	RateLimit   int64    `json:"rateLimit,omitzero" doc:"Requests a second; none: the installation's default."`
 }
 
 // Stream is what is set about a stream that the relay publishes to; its code is

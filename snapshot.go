@@ -193,6 +193,10 @@ func appendCodes(out []PlacedCode, o *Object, v reflect.Value, pointer string) [
 			fv = fv.Elem()
 		}
 		switch {
+		case f.Collection != "" && f.Type == TypeStrings:
+			for i := range fv.Len() {
+				out = append(out, PlacedCode{CodeRef{f.Collection, fv.Index(i).String()}, at + "/" + strconv.Itoa(i)})
+			}
 		case f.Collection != "":
 			if code := fv.String(); code != "" {
 				out = append(out, PlacedCode{CodeRef{f.Collection, code}, at})

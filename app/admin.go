@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,44 +35,56 @@ type Admin interface {
 	// CreateKey makes an API key and returns it: this once, only a hash of it is kept.
 	CreateKey(ctx context.Context, n auth.NewKey) (string, error)
 	// Keys returns all keys, without anything secret.
-	Keys(ctx context.Context) ([]Key, error)
+	Keys(ctx context.Context) ([]auth.Key, error)
 	// RevokeKey ends a key, named by its code.
 	RevokeKey(ctx context.Context, code string) error
-}
 
-// Key is what is told of an API key.
-type Key struct {
-	Code        string    `json:"code"`
-	Name        string    `json:"name"`
-	Permissions []string  `json:"permissions"`
-	CreatedAt   casm.Time `json:"createdAt"`
-	Expires     casm.Time `json:"expires,omitzero"`
-	Revoked     bool      `json:"revoked"`
-	RateLimit   int64     `json:"rateLimit,omitzero"`
+	// CreateUser makes a user.
+	CreateUser(ctx context.Context, u auth.User, password string) error
+	// Users returns all users, without anything secret.
+	Users(ctx context.Context) ([]auth.User, error)
+	// SetPassword gives a user another password, which ends their sessions.
+	SetPassword(ctx context.Context, code, password string) error
+	// SetDisabled keeps a user from signing in, or lets them again.
+	SetDisabled(ctx context.Context, code string, disabled bool) error
+	// DeleteUser deletes a user.
+	DeleteUser(ctx context.Context, code string) error
 }
 
 // local is an Admin within the process that works on the data folder.
 type local struct {
-	keys          auth.Keys
+	office        auth.Office
 	actor, remote string
 }
 
 func (l local) CreateKey(ctx context.Context, n auth.NewKey) (string, error) {
-	key, _, err := l.keys.Create(ctx, l.actor, l.remote, n)
+	key, _, err := auth.Keys(l.office).Create(ctx, l.actor, l.remote, n)
 	return key, err
 }
 
-func (l local) Keys(ctx context.Context) ([]Key, error) {
-	items, err := l.keys.List(ctx)
-	keys := make([]Key, len(items))
-	for i, k := range items {
-		keys[i] = Key{k.Code, k.Name, k.Permissions, k.CreatedAt, k.Expires, k.Revoked, k.RateLimit}
-	}
-	return keys, err
-}
+func (l local) Keys(ctx context.Context) ([]auth.Key, error) { return auth.Keys(l.office).List(ctx) }
 
 func (l local) RevokeKey(ctx context.Context, code string) error {
-	return l.keys.Revoke(ctx, l.actor, l.remote, code)
+	return auth.Keys(l.office).Revoke(ctx, l.actor, l.remote, code, 0)
+}
+
+func (l local) CreateUser(ctx context.Context, u auth.User, password string) error {
+	_, err := auth.Users(l.office).Create(ctx, l.actor, l.remote, u, password)
+	return err
+}
+
+func (l local) Users(ctx context.Context) ([]auth.User, error) { return auth.Users(l.office).List(ctx) }
+
+func (l local) SetPassword(ctx context.Context, code, password string) error {
+	return auth.Users(l.office).SetPassword(ctx, l.actor, l.remote, code, password)
+}
+
+func (l local) SetDisabled(ctx context.Context, code string, disabled bool) error {
+	return auth.Users(l.office).SetDisabled(ctx, l.actor, l.remote, code, disabled)
+}
+
+func (l local) DeleteUser(ctx context.Context, code string) error {
+	return auth.Users(l.office).Delete(ctx, l.actor, l.remote, code, 0)
 }
 
 // actorHeader names who administers through the socket. The socket is open to
@@ -89,22 +100,6 @@ func actorOf(r *http.Request) string {
 	return actor
 }
 
-// newKey is auth.NewKey as it goes through the socket.
-type newKey struct {
-	Name        string    `json:"name"`
-	Permissions []string  `json:"permissions"`
-	Expires     casm.Time `json:"expires,omitzero"`
-	RateLimit   int64     `json:"rateLimit,omitzero"`
-}
-
-type createdKey struct {
-	Key string `json:"key"`
-}
-
-type keyList struct {
-	Items []Key `json:"items"`
-}
-
 type refusal struct {
 	Errors casm.Violations `json:"errors,omitempty"`
 	Detail string          `json:"detail,omitempty"`
@@ -115,11 +110,11 @@ type adminRoute func(pattern string, fn func(r *http.Request, a local) (any, err
 
 // adminHandler serves an Admin, the status, and more, to the other end of the
 // socket.
-func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger, more func(adminRoute)) http.Handler {
+func adminHandler(office auth.Office, status func() Status, log *slog.Logger, more func(adminRoute)) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, fn func(r *http.Request, a local) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			answer, err := fn(r, local{keys, actorOf(r), "socket"})
+			answer, err := fn(r, local{office, actorOf(r), "socket"})
 			code := http.StatusOK
 			if v, ok := errors.AsType[casm.Violations](err); ok {
 				code, answer = http.StatusBadRequest, refusal{Errors: v}
@@ -151,21 +146,8 @@ func adminHandler(keys auth.Keys, status func() Status, log *slog.Logger, more f
 	profile("GET /debug/pprof/trace", pprof.Trace)
 	more(handle)
 	handle("GET /status", func(*http.Request, local) (any, error) { return status(), nil })
-	handle("GET /keys", func(r *http.Request, a local) (any, error) {
-		keys, err := a.Keys(r.Context())
-		return keyList{keys}, err
-	})
-	handle("POST /keys", func(r *http.Request, a local) (any, error) {
-		var n newKey
-		if err := json.UnmarshalRead(io.LimitReader(r.Body, 64<<10), &n); err != nil {
-			return nil, casm.Violations{{Code: casm.MalformedJSON, Detail: err.Error()}}
-		}
-		key, err := a.CreateKey(r.Context(), auth.NewKey{Name: n.Name, Permissions: n.Permissions, Expires: n.Expires.Std(), RateLimit: n.RateLimit})
-		return createdKey{key}, err
-	})
-	handle("DELETE /keys/{code}", func(r *http.Request, a local) (any, error) {
-		return struct{}{}, a.RevokeKey(r.Context(), r.PathValue("code"))
-	})
+	handleKeys(handle)
+	handleUsers(handle)
 	return mux
 }
 
@@ -219,22 +201,6 @@ func (r remote) call(ctx context.Context, method, path string, body, into any) (
 	return fmt.Errorf("the running server: %s", refused.Detail)
 }
 
-func (r remote) CreateKey(ctx context.Context, n auth.NewKey) (string, error) {
-	var made createdKey
-	err := r.call(ctx, http.MethodPost, "/keys", newKey{n.Name, n.Permissions, casm.TimeOf(n.Expires), n.RateLimit}, &made)
-	return made.Key, err
-}
-
-func (r remote) Keys(ctx context.Context) ([]Key, error) {
-	var list keyList
-	err := r.call(ctx, http.MethodGet, "/keys", nil, &list)
-	return list.Items, err
-}
-
-func (r remote) RevokeKey(ctx context.Context, code string) error {
-	return r.call(ctx, http.MethodDelete, "/keys/"+url.PathEscape(code), nil, &struct{}{})
-}
-
 // ServerStatus asks the server that works on the data folder about itself.
 func ServerStatus(ctx context.Context, data string) (s Status, err error) {
 	err = newRemote(data, "").call(ctx, http.MethodGet, "/status", nil, &s)
@@ -262,7 +228,7 @@ func Administer(ctx context.Context, where Data, actor string, create bool, log 
 		if err != nil {
 			return err
 		}
-		err = fn(local{auth.Keys{Configuration: direct.engine, Logger: auth.Audited(log, direct.trail)}, actor, "command line"})
+		err = fn(local{direct.office(auth.Audited(log, direct.trail)), actor, "command line"})
 		return errors.Join(err, direct.close(ctx))
 	}, func() error { return fn(newRemote(data, actor)) })
 }

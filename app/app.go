@@ -58,9 +58,9 @@ type App struct {
 
 	core    core
 	tracing *tracing
-	tls     *tlsSource          // nil: plain http
-	auth    *auth.Authenticator // nil: nobody has to sign in
-	broker  *broker             // nil: another one is published to
+	tls     *tlsSource // nil: plain http
+	auth    *auth.Authenticator
+	broker  *broker // nil: another one is published to
 	relay   *relay.Relay
 	holder  string // names this process among those that may work
 	// endpoints get copies of what the relay publishes.
@@ -70,6 +70,7 @@ type App struct {
 	server    *http.Server
 	socket    *http.Server
 	address   net.Addr
+	nobody    bool // no user and no key was there at the start
 
 	stopping  atomic.Bool
 	backingUp sync.Mutex // held while a backup is written
@@ -129,9 +130,9 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
 
-	if !s.Dev {
-		a.auth = auth.New(auth.Options{Configuration: a.core.engine})
-	}
+	a.auth = auth.New(auth.Options{
+		Configuration: a.core.engine, Sessions: a.core.store, SessionIdle: s.SessionIdle, SessionLife: s.SessionLife,
+	})
 	target, err := a.stream(ctx, s, log)
 	if err != nil {
 		return nil, err
@@ -172,6 +173,12 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	if built != nil {
 		o.Console = built
 	}
+	if a.nobody, err = a.auth.Nobody(ctx); err != nil {
+		return nil, err
+	}
+	if a.nobody && !s.Dev {
+		log.Warn("nobody can sign in or call yet: make the first with casm user create or casm key create")
+	}
 	a.api = httpapi.New(o)
 	a.serveAPI(netutil.LimitListener(listener, s.MaxConns))
 	return a, a.serveSocket()
@@ -188,7 +195,7 @@ func (a *App) stream(ctx context.Context, s Settings, log *slog.Logger) (stream.
 		return target, err
 	}
 	o := natsjs.ServerOptions{Dir: filepath.Join(s.Data.Data, streamDir), Listen: s.NATSListen, Logger: log}
-	if a.auth != nil {
+	if !s.Dev {
 		o.SignIn = a.signIn
 	}
 	if a.tls != nil {
@@ -300,9 +307,8 @@ func (a *App) serveSocket() error {
 	if err != nil {
 		return err
 	}
-	keys := auth.Keys{Configuration: a.core.engine, Logger: a.log}
 	mux := http.NewServeMux()
-	mux.Handle("/", adminHandler(keys, a.Status, a.log, func(handle adminRoute) { a.relayHandlers(handle); a.streamHandlers(handle) }))
+	mux.Handle("/", adminHandler(a.core.office(a.log), a.Status, a.log, func(handle adminRoute) { a.relayHandlers(handle); a.streamHandlers(handle) }))
 	mux.HandleFunc("POST /backup", a.serveBackup)
 	if a.dwh != nil {
 		mux.HandleFunc("POST /warehouse/rebuild", a.dwh.serveRebuild)

@@ -310,7 +310,7 @@ func TestKeys(t *testing.T) {
 		})
 		return key
 	}
-	list := func() (keys []Key) {
+	list := func() (keys []auth.Key) {
 		administer(func(a Admin) (err error) {
 			keys, err = a.Keys(t.Context())
 			return err

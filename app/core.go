@@ -85,6 +85,11 @@ func (c *core) closeTrail(ctx context.Context) error {
 	return bounded(ctx, stopAudit, func(ctx context.Context) error { c.trail.Close(ctx); return nil })
 }
 
+// office is what administers keys and users here, for whoever has the machine.
+func (c *core) office(log *slog.Logger) auth.Office {
+	return auth.Office{Configuration: c.engine, Logger: log, Sessions: c.store}
+}
+
 // head reads the end of the log.
 func (c *core) head(ctx context.Context) (head store.Head, err error) {
 	err = c.store.View(ctx, func(r store.Reader) error {

@@ -37,9 +37,14 @@ func (a *App) greet(out io.Writer) {
 	line("Health", status.URL+"/readyz  and /metrics")
 	if a.settings.Dev {
 		b.WriteString("\n--dev: nobody has to sign in. For development only.\n")
-	} else {
-		b.WriteString("\nA key for the API, shown once (in another terminal):\n\n")
-		fmt.Fprintf(&b, "  casm key create --data %s --name first --role \"Power User\"\n", quote(a.settings.Data.Data))
+	} else if a.nobody {
+		data := quote(a.settings.Data.Data)
+		if a.settings.Database != "" {
+			data += ` --database "$CASM_DATABASE"`
+		}
+		b.WriteString("\nNobody can call yet. The first user, and a key for the API, shown once (in another terminal):\n\n")
+		fmt.Fprintf(&b, "  casm user create --data %s first --role \"Organization Manager\"\n", data)
+		fmt.Fprintf(&b, "  casm key create --data %s --name first --role \"Power User\"\n", data)
 	}
 	b.WriteString("\nTry:\n\n")
 	b.WriteString(a.example(status.URL))

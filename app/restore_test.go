@@ -37,7 +37,7 @@ func TestBackupOlder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sqlitex.ExecuteScript(c, `DROP TABLE progress; DROP TABLE behind; DROP TABLE audit; ALTER TABLE log_head DROP COLUMN sums; PRAGMA user_version = 1`, nil); err != nil {
+	if err := sqlitex.ExecuteScript(c, `DROP TABLE progress; DROP TABLE behind; DROP TABLE audit; DROP TABLE session; ALTER TABLE log_head DROP COLUMN sums; PRAGMA user_version = 1`, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {

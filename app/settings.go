@@ -52,12 +52,17 @@ type Settings struct {
 	QueueLimit       int           `env:"CASM_QUEUE_LIMIT" default:"4096" placeholder:"N" help:"How many operations may wait for a commit, 1 to 1000000; one more is answered 503 (default: ${default})."`
 	RequestRetention time.Duration `env:"CASM_REQUEST_RETENTION" default:"720h" placeholder:"DURATION" help:"How long a requestId is kept, an hour at least (default: ${default})."`
 	AuditRetention   time.Duration `env:"CASM_AUDIT_RETENTION" default:"9600h" placeholder:"DURATION" help:"How long a record of the audit is kept, a day (24h) at least (default: ${default}, 400 days)."`
+	SessionIdle      time.Duration `env:"CASM_SESSION_IDLE" default:"12h" placeholder:"DURATION" help:"A person who signed in and asks nothing for so long has to sign in again; a minute at least (default: ${default})."`
+	SessionLife      time.Duration `env:"CASM_SESSION_LIFE" default:"168h" placeholder:"DURATION" help:"How long after they signed in a person has to do so again in any case; not less than --session-idle (default: ${default})."`
 	MaxConns         int           `name:"max-connections" env:"CASM_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"How many connections the API holds open at once, 1 to 1000000; more wait (default: ${default})."`
 
 	LogFormat    string `env:"CASM_LOG_FORMAT" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: ${enum} (default: ${default})."`
 	LogLevel     string `env:"CASM_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"What is logged: ${enum} (default: ${default})."`
 	OTLPEndpoint string `name:"otlp-endpoint" env:"CASM_OTLP_ENDPOINT" placeholder:"URL" help:"Where traces go: the address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318. None: no traces."`
 }
+
+// maxSessionLife is how long browsers keep a cookie at the most.
+const maxSessionLife = 400 * 24 * time.Hour
 
 // Check finds what is wrong with where the data are.
 func (d *Data) Check() error {
@@ -112,6 +117,12 @@ func (s *Settings) Check() error {
 	}
 	if s.AuditRetention < 24*time.Hour {
 		add("--audit-retention %v: must be a day (24h) at least", s.AuditRetention)
+	}
+	if s.SessionIdle < time.Minute {
+		add("--session-idle %v: must be a minute at least", s.SessionIdle)
+	}
+	if s.SessionLife < s.SessionIdle || s.SessionLife > maxSessionLife {
+		add("--session-life %v: must be from --session-idle, %v, to %v", s.SessionLife, s.SessionIdle, maxSessionLife)
 	}
 	between("--max-connections", s.MaxConns, 1, 1_000_000)
 	if s.LogFormat != "text" && s.LogFormat != "json" {

@@ -12,7 +12,7 @@ func good() Settings {
 	return Settings{
 		Data:   Data{Data: "x"},
 		Listen: "127.0.0.1:8080", NATSListen: "127.0.0.1:4222", TimeZone: "UTC",
-		BatchLimit: 256, QueueLimit: 4096, MaxConns: 1000, RequestRetention: time.Hour, AuditRetention: 24 * time.Hour, LogFormat: "text", LogLevel: "info",
+		BatchLimit: 256, QueueLimit: 4096, MaxConns: 1000, RequestRetention: time.Hour, AuditRetention: 24 * time.Hour, SessionIdle: time.Hour, SessionLife: time.Hour, LogFormat: "text", LogLevel: "info",
 	}
 }
 

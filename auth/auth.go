@@ -1,6 +1,6 @@
-// Package auth says who calls and what they may do: API keys, the permissions
-// of roles, rate limits, and the audit of what was denied or administered
-// (contract 11).
+// Package auth says who calls and what they may do: API keys, people and their
+// sessions, roles, rate limits, and the audit of what was denied or
+// administered (contract 11).
 package auth
 
 import (
@@ -19,40 +19,48 @@ import (
 	"casm/command"
 )
 
-// Configuration is where keys are kept: the engine. It is read at each
+// Configuration is where keys, users and roles are kept: the engine. It is read at each
 // request, so that a revocation is seen at once, on every server.
 type Configuration interface {
 	Config(ctx context.Context) (*casm.Snapshot, error)
 	EditConfig(ctx context.Context, actor string, dryRun bool, edits []command.ConfigEdit) ([]command.ConfigChange, error)
 }
 
-// DefaultRate is the requests a second that a key without a limit of its own
-// may make.
+// DefaultRate is the requests a second that a user, or a key without a limit
+// of its own, may make.
 const DefaultRate = 5000
 
 // Options are what an Authenticator is made with.
 type Options struct {
 	Configuration Configuration
-	// DefaultRate is the requests a second of keys that say nothing about it;
-	// 0: DefaultRate; below 0: no limit.
+	// Sessions is where those of people are kept; nil: nobody can sign in.
+	Sessions SessionStore
+	// SessionIdle ends a session after so long without a request, SessionLife
+	// in any case; 0: the defaults.
+	SessionIdle, SessionLife time.Duration
+	// DefaultRate is the requests a second of users and of keys that say
+	// nothing about it; 0: DefaultRate; below 0: no limit.
 	DefaultRate int64
-	// Now is the clock by which keys expire; nil is the system's.
+	// Now is the clock by which keys and sessions end; nil is the system's.
 	Now func() time.Time
 }
 
 // Principal is who calls.
 type Principal struct {
-	// Key is the public code of the API key; "" for somebody else.
-	Key string
-	// Name is the key's name, for people.
+	// Key is the public code of the API key, User the code of the user who
+	// signed in; "" for somebody else.
+	Key, User string
+	// Name is the key's or the user's name, for people.
 	Name string
 	// Actor is what business transactions and the audit record, such as
-	// "key:crm".
+	// "key:crm" or "user:ann".
 	Actor string
 	// Permissions are what it may do; admin implies all.
 	Permissions []string
 	// RateLimit is its own limit in requests a second; 0: the default.
 	RateLimit int64
+	// Expires is when the key or the session ends; 0: never.
+	Expires casm.Time
 }
 
 // May reports whether the principal has the permission; "" is something that
@@ -64,15 +72,17 @@ func (p *Principal) May(permission command.Permission) bool {
 }
 
 // Denied is the error of a request that is not let in: its code is
-// unauthenticated or rate_limited.
+// unauthenticated, rate_limited or, of a session used by another site's page,
+// forbidden.
 type Denied struct {
 	casm.Violation
 	// RetryAfter is when to come back, of rate_limited.
 	RetryAfter time.Duration
 	// Reason is what happened, for the audit: more than the client is told.
 	Reason string
-	// Key is the public code of a key that was shown; it may not exist.
-	Key string
+	// Key is the public code of a key that was shown; it may not exist. User is
+	// the code of a user that does.
+	Key, User string
 }
 
 // Error implements error.
@@ -81,13 +91,26 @@ func (d *Denied) Error() string { return "auth: " + string(d.Code) + ": " + d.Re
 // Authenticator finds out who calls. It may be used by many at once.
 type Authenticator struct {
 	configuration Configuration
+	sessions      SessionStore
+	idle, life    time.Duration
 	now           func() time.Time
 	limits        limits
+	throttle      *throttle
+	seen          sightings
 }
 
 // New makes an Authenticator.
 func New(o Options) *Authenticator {
-	a := &Authenticator{configuration: o.Configuration, now: o.Now}
+	a := &Authenticator{
+		configuration: o.Configuration, sessions: o.Sessions, idle: o.SessionIdle, life: o.SessionLife,
+		now: o.Now, throttle: newThrottle(),
+	}
+	if a.idle <= 0 {
+		a.idle = DefaultSessionIdle
+	}
+	if a.life <= 0 {
+		a.life = DefaultSessionLife
+	}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -98,39 +121,48 @@ func New(o Options) *Authenticator {
 	return a
 }
 
-// Authenticate returns who made the request, by its Authorization header, and
-// counts the request against the key's rate. Errors: *Denied, or a fault of
-// the store.
+// Authenticate returns who made the request and counts it against their rate.
+// Errors: *Denied, or a fault of the store.
 func (a *Authenticator) Authenticate(r *http.Request) (*Principal, error) {
-	p, err := a.identify(r.Context(), r.Header.Values("Authorization"))
+	p, err := a.identify(r, true)
 	if err != nil {
 		return nil, err
 	}
-	if wait := a.limits.take(p.Key, p.RateLimit, a.now()); wait > 0 {
+	whose := p.Key
+	if p.User != "" {
+		whose = p.Actor // of no key: those codes hold no colon
+	}
+	if wait := a.limits.take(whose, p.RateLimit, a.now()); wait > 0 {
 		return nil, &Denied{
-			Violation:  casm.Violation{Code: casm.RateLimited, Pointer: "Authorization", Detail: "more requests a second than this key may make; wait as long as Retry-After says"},
-			RetryAfter: wait, Reason: "rate limit", Key: p.Key,
+			Violation:  casm.Violation{Code: casm.RateLimited, Pointer: "Authorization", Detail: "more requests a second than this key or user may make; wait as long as Retry-After says"},
+			RetryAfter: wait, Reason: "rate limit", Key: p.Key, User: p.User,
 		}
 	}
 	return p, nil
 }
 
 // Recheck reports whether the credential of a request that goes on for long
-// still holds. It counts against no rate. Errors as of Authenticate.
-func (a *Authenticator) Recheck(r *http.Request) (*Principal, error) {
-	return a.identify(r.Context(), r.Header.Values("Authorization"))
-}
+// still holds. It counts against no rate and is no use of a session. Errors as
+// of Authenticate.
+func (a *Authenticator) Recheck(r *http.Request) (*Principal, error) { return a.identify(r, false) }
 
 // Identify returns who has a credential that was not shown in a request over
 // HTTP. It counts against no rate. Errors as of Authenticate.
 func (a *Authenticator) Identify(ctx context.Context, credential string) (*Principal, error) {
-	return a.identify(ctx, []string{"Bearer " + credential})
+	r := (&http.Request{Header: http.Header{"Authorization": {"Bearer " + credential}}}).WithContext(ctx)
+	return a.identify(r, false)
 }
 
-func (a *Authenticator) identify(ctx context.Context, headers []string) (*Principal, error) {
+// identify finds out who calls: by the header Authorization, where each kind of
+// token has its own look, else by the session's cookie.
+func (a *Authenticator) identify(r *http.Request, use bool) (*Principal, error) {
+	headers := r.Header["Authorization"]
 	switch len(headers) {
 	case 0:
-		return nil, unauthenticated("", "no credential", "send the header Authorization: Bearer <API key>")
+		if a.sessions != nil && len(r.Header["Cookie"]) > 0 && len(r.CookiesNamed(CookieName)) > 0 {
+			return a.bySession(r, use)
+		}
+		return nil, unauthenticated("", "no credential", "sign in, or send the header Authorization: Bearer <API key>")
 	case 1:
 	default:
 		return nil, unauthenticated("", "several credentials", "send one Authorization header")
@@ -139,7 +171,12 @@ func (a *Authenticator) identify(ctx context.Context, headers []string) (*Princi
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, unauthenticated("", "another scheme", "send the header Authorization: Bearer <API key>")
 	}
-	code, secret, ok := parse(strings.TrimSpace(token))
+	return a.byKey(r.Context(), strings.TrimSpace(token))
+}
+
+// byKey finds out who calls by an API key.
+func (a *Authenticator) byKey(ctx context.Context, token string) (*Principal, error) {
+	code, secret, ok := parse(token)
 	if !ok {
 		return nil, unauthenticated("", "no API key", unknownKey)
 	}
@@ -165,7 +202,7 @@ func (a *Authenticator) identify(ctx context.Context, headers []string) (*Princi
 	}
 	return &Principal{
 		Key: code, Name: key.Name, Actor: "key:" + key.Name,
-		Permissions: key.Permissions, RateLimit: key.RateLimit,
+		Permissions: granted(s, key.Permissions, key.Roles), RateLimit: key.RateLimit, Expires: key.Expires,
 	}, nil
 }
 
@@ -176,6 +213,19 @@ func unauthenticated(key, reason, detail string) *Denied {
 		Violation: casm.Violation{Code: casm.Unauthenticated, Pointer: "Authorization", Detail: detail},
 		Reason:    reason, Key: key,
 	}
+}
+
+// Nobody reports whether there is no user who can sign in and no valid key.
+// Errors: those of the engine.
+func (a *Authenticator) Nobody(ctx context.Context) (bool, error) {
+	s, err := a.configuration.Config(ctx)
+	if err != nil {
+		return false, fmt.Errorf("auth: read keys and users: %w", err)
+	}
+	for range callers(s, casm.TimeOf(a.now())) {
+		return false, nil
+	}
+	return true, nil
 }
 
 // hash returns what is stored of a secret. A fast hash is enough: the secret

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -50,8 +49,11 @@ type NewKey struct {
 	// Name is for people, and what business transactions record: 1 to 255
 	// characters. Several keys may share a name, so that one can follow another.
 	Name string
-	// Permissions are permissions or names of roles; at least one.
-	Permissions []string
+	// Description is for people, too: up to 4,000 characters.
+	Description string
+	// Permissions are permissions or names of roles, Roles are roles; one at
+	// least of either.
+	Permissions, Roles []string
 	// Expires is when it ends by itself; the zero time: never.
 	Expires time.Time
 	// RateLimit is how many requests a second it may make; 0: the default.
@@ -61,43 +63,59 @@ type NewKey struct {
 // MaxRateLimit is the highest rate limit that a key can carry, in requests a second.
 const MaxRateLimit = 1_000_000
 
+// Key is what is told of an API key.
+type Key struct {
+	Code        string    `json:"code" doc:"The key's public part, between the underscores."`
+	Name        string    `json:"name" in:"create" is:"required" order:"-3" doc:"Whose key it is; business transactions record it. Several keys may share a name, so that one can follow another."`
+	Description string    `json:"description,omitzero" in:"create" is:"multiline,max=4000" order:"-2" doc:"What it is for."`
+	Roles       []string  `json:"roles" in:"create" doc:"Codes of roles whose permissions it has, as they are at each time."`
+	Permissions []string  `json:"permissions" in:"create" is:"enum=casm:read|casm:write|balance:write|config:read|config:write|stream:read|dwh:read|admin" doc:"What it may do beside what its roles may; admin implies all. A key needs a permission or a role."`
+	Expires     casm.Time `json:"expires,omitzero" in:"create" doc:"When it ends by itself; none: never."`
+	RateLimit   int64     `json:"rateLimit,omitzero" in:"create" is:"min=0,max=1000000" doc:"Requests a second; none: the installation's default."`
+	Revoked     bool      `json:"revoked" doc:"Whether it was revoked."`
+	CreatedAt   casm.Time `json:"createdAt" doc:"When it was made."`
+	Version     int64     `json:"version" doc:"1, 2 …: one more with each change."`
+}
+
+// KeyOf returns what is told of a key: nothing secret.
+func KeyOf(k *casm.APIKey) Key {
+	return Key{
+		Code: k.Code, Name: k.Name, Description: k.Description, Roles: some(k.Roles), Permissions: some(k.Permissions),
+		Expires: k.Expires, RateLimit: k.RateLimit, Revoked: k.Revoked, CreatedAt: k.CreatedAt, Version: k.Version,
+	}
+}
+
+// some is a list that is there, if empty.
+func some(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
 // Keys administers API keys.
-type Keys struct {
-	Configuration Configuration
-	Logger        *slog.Logger
-	// Now is the clock; nil is the system's.
-	Now func() time.Time
-}
+type Keys Office
 
-func (k Keys) now() time.Time {
-	if k.Now != nil {
-		return k.Now()
-	}
-	return time.Now()
-}
-
-func (k Keys) log() *slog.Logger {
-	if k.Logger != nil {
-		return k.Logger
-	}
-	return slog.New(slog.DiscardHandler)
-}
-
-// Create makes a key and returns it with what is kept of it. The key itself
+// Create makes a key and returns it with what is told of it. The key itself
 // is shown this once; only a hash of its secret is stored. remote says from
 // where the actor acts. Errors: casm.Violations, those of the engine, and
 // *Unrecorded: the key is there, but nobody has its secret.
-func (k Keys) Create(ctx context.Context, actor, remote string, n NewKey) (key string, item *casm.APIKey, err error) {
+func (k Keys) Create(ctx context.Context, actor, remote string, n NewKey) (key string, item *Key, err error) {
 	defer func() {
-		attrs := []slog.Attr{slog.String("name", clip(n.Name)), slog.Any("permissions", n.Permissions)}
+		attrs := []slog.Attr{slog.String("name", clip(n.Name)), slog.Any("permissions", few(n.Permissions)), slog.Any("roles", few(n.Roles))}
 		if item != nil {
 			attrs = append(attrs, slog.String("key", item.Code))
 		}
-		if err = k.audit(ctx, actor, "key.create", remote, err, attrs...); err != nil {
+		if err = Office(k).audit(ctx, actor, "key.create", remote, err, attrs...); err != nil {
 			key = ""
 		}
 	}()
-	permissions, v := n.check(k.now())
+	s, err := Office(k).config(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	now := Office(k).now()
+	permissions, roles, v := n.check(s, now)
 	if err := v.Err(); err != nil {
 		return "", nil, err
 	}
@@ -106,105 +124,106 @@ func (k Keys) Create(ctx context.Context, actor, remote string, n NewKey) (key s
 	code := codeEncoding.EncodeToString(random[:10])
 	secret := base64.RawURLEncoding.EncodeToString(random[10:])
 	made := &casm.APIKey{
-		Item: casm.Item{Code: code, Name: n.Name}, Hash: hash(secret), Permissions: permissions,
-		Expires: casm.TimeOf(n.Expires), CreatedAt: casm.TimeOf(k.now()), RateLimit: n.RateLimit,
+		Item: casm.Item{Code: code, Name: n.Name, Description: n.Description}, Hash: hash(secret), Roles: roles, Permissions: permissions,
+		Expires: casm.TimeOf(n.Expires), CreatedAt: casm.TimeOf(now), RateLimit: n.RateLimit,
 	}
-	_, err = k.Configuration.EditConfig(ctx, actor, false, []command.ConfigEdit{{
+	after, err := Office(k).edit(ctx, actor, command.ConfigEdit{
 		Collection: casm.CollectionByPath(Collection), Code: code, Item: made, Create: true,
-	}})
+	})
 	if err != nil {
-		return "", nil, fmt.Errorf("auth: create key: %w", err)
+		return "", nil, err
 	}
-	return prefix + code + "_" + secret, public(made), nil
+	told := KeyOf(after.(*casm.APIKey))
+	return prefix + code + "_" + secret, &told, nil
 }
 
-// check returns the permissions that are meant, or what is wrong.
-func (n NewKey) check(now time.Time) ([]string, casm.Violations) {
-	permissions, v := Expand(n.Permissions)
-	switch {
-	case n.Name == "":
-		v.Add(casm.Required, "name", "a key needs a name, which business transactions record")
-	case utf8.RuneCountInString(n.Name) > 255:
-		v.Add(casm.TooLong, "name", "the name has %d characters; at most 255 are allowed", utf8.RuneCountInString(n.Name))
-	case !utf8.ValidString(n.Name) || strings.ContainsFunc(n.Name, unicode.IsControl):
-		v.Add(casm.InvalidValue, "name", "the name holds a control character or is not UTF-8")
+// check returns the permissions and roles that are meant, or what is wrong.
+func (n NewKey) check(s *casm.Snapshot, now time.Time) (permissions, roles []string, v casm.Violations) {
+	permissions, roles, v = resolve(s, n.Permissions, n.Roles)
+	if len(n.Permissions)+len(n.Roles) == 0 {
+		v.Add(casm.Required, "/permissions", "give at least one permission or role; permissions are %s; roles are %s", joined(), roleNames(s))
 	}
+	checkTexts(n.Name, n.Description, "a key needs a name, which business transactions record", &v)
 	if !n.Expires.IsZero() {
 		at := casm.TimeOf(n.Expires)
 		switch {
 		case at >= casm.MaxTime || at < casm.MinTime:
-			v.Add(casm.InvalidValue, "expires", "%s is outside the years 1970 to 2199", n.Expires.Format(time.RFC3339))
+			v.Add(casm.InvalidValue, "/expires", "%s is outside the years 1970 to 2199", n.Expires.Format(time.RFC3339))
 		case !n.Expires.After(now):
-			v.Add(casm.OutOfRange, "expires", "%s is not in the future", n.Expires.Format(time.RFC3339))
+			v.Add(casm.OutOfRange, "/expires", "%s is not in the future", n.Expires.Format(time.RFC3339))
 		}
 	}
 	if n.RateLimit < 0 || n.RateLimit > MaxRateLimit {
-		v.Add(casm.OutOfRange, "rateLimit", "%d is outside of 0 to %d requests a second", n.RateLimit, MaxRateLimit)
+		v.Add(casm.OutOfRange, "/rateLimit", "%d is outside of 0 to %d requests a second", n.RateLimit, MaxRateLimit)
 	}
-	return permissions, v
+	v.Sort()
+	return permissions, roles, v
 }
 
-// List returns all keys, revoked and expired ones too, without their hashes:
-// by name, then by when they were made.
-func (k Keys) List(ctx context.Context) ([]*casm.APIKey, error) {
-	s, err := k.Configuration.Config(ctx)
+// checkTexts checks a name and a description; needs says why there is a name.
+func checkTexts(name, description, needs string, v *casm.Violations) {
+	switch {
+	case name == "":
+		v.Add(casm.Required, "/name", "%s", needs)
+	case utf8.RuneCountInString(name) > 255:
+		v.Add(casm.TooLong, "/name", "the name has %d characters; at most 255 are allowed", utf8.RuneCountInString(name))
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		v.Add(casm.InvalidValue, "/name", "the name holds a control character or is not UTF-8")
+	}
+	switch {
+	case utf8.RuneCountInString(description) > 4000:
+		v.Add(casm.TooLong, "/description", "the description has %d characters; at most 4000 are allowed", utf8.RuneCountInString(description))
+	case !utf8.ValidString(description):
+		v.Add(casm.InvalidValue, "/description", "the description is not UTF-8")
+	}
+}
+
+// List returns all keys, revoked and expired ones too, without anything
+// secret: by name, then by when they were made.
+func (k Keys) List(ctx context.Context) ([]Key, error) {
+	s, err := Office(k).config(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("auth: list keys: %w", err)
+		return nil, err
 	}
-	var keys []*casm.APIKey
+	keys := []Key{}
 	for _, item := range s.Items(Collection) {
-		keys = append(keys, public(item.(*casm.APIKey)))
+		keys = append(keys, KeyOf(item.(*casm.APIKey)))
 	}
-	slices.SortStableFunc(keys, func(a, b *casm.APIKey) int {
+	slices.SortStableFunc(keys, func(a, b Key) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.CreatedAt, b.CreatedAt))
 	})
 	return keys, nil
 }
 
+// Get returns one key. Errors: casm.Violations with not_found, and those of
+// the engine.
+func (k Keys) Get(ctx context.Context, code string) (Key, error) {
+	key, err := get[*casm.APIKey](ctx, Office(k), Collection, code)
+	if err != nil {
+		return Key{}, err
+	}
+	return KeyOf(key), nil
+}
+
 // Revoke ends a key for good, named by its public code, with or without
-// casm_ before it. One that was revoked already stays so. Errors:
-// casm.Violations with not_found, those of the engine, and *Unrecorded: it is
-// revoked.
-func (k Keys) Revoke(ctx context.Context, actor, remote, code string) (err error) {
+// casm_ before it. One that was revoked already stays so. ifMatch is the
+// version that it must have, 0 for any. A revoked key stays, for the record,
+// with the permissions that it had, and holds no role. Errors: casm.Violations
+// with not_found, those of the engine, and
+// *Unrecorded: it is revoked.
+func (k Keys) Revoke(ctx context.Context, actor, remote, code string, ifMatch int64) (err error) {
 	code = strings.TrimPrefix(code, prefix)
 	if len(code) > codeLength { // the secret after it is of no use here, and no text for the log
 		code = code[:codeLength]
 	}
-	defer func() { err = k.audit(ctx, actor, "key.revoke", remote, err, slog.String("key", code)) }()
-	s, err := k.Configuration.Config(ctx)
-	if err != nil {
-		return fmt.Errorf("auth: revoke key: %w", err)
-	}
-	key, ok := s.Item(Collection, code).(*casm.APIKey)
-	if !ok {
-		return casm.Violations{{Code: casm.NotFound, Pointer: "key", Detail: fmt.Sprintf("there is no key %q; casm key list shows those that are", code)}}
-	}
-	revoked := *key
-	revoked.Revoked = true
-	_, err = k.Configuration.EditConfig(ctx, actor, false, []command.ConfigEdit{{
-		Collection: casm.CollectionByPath(Collection), Code: code, Item: &revoked, Replace: true,
-	}})
-	if err != nil {
-		return fmt.Errorf("auth: revoke key: %w", err)
-	}
-	return nil
-}
-
-// audit records what came of an act, and returns its error, or that it could
-// not be recorded.
-func (k Keys) audit(ctx context.Context, actor, act, remote string, err error, attrs ...slog.Attr) error {
-	if err == nil {
-		return AuditDone(ctx, k.log(), actor, act, remote, attrs...)
-	}
-	Audit(ctx, k.log(), actor, act, OutcomeRefused, remote, append(attrs, slog.String("error", err.Error()))...)
+	defer func() { err = Office(k).audit(ctx, actor, "key.revoke", remote, err, slog.String("key", code)) }()
+	_, _, err = change(ctx, Office(k), actor, Collection, code, ifMatch, func(s *casm.Snapshot, old *casm.APIKey) (casm.ConfigItem, error) {
+		revoked := *old
+		revoked.Revoked = true
+		revoked.Permissions, revoked.Roles = granted(s, old.Permissions, old.Roles), nil
+		return &revoked, nil
+	})
 	return err
-}
-
-// public returns a copy without the hash.
-func public(key *casm.APIKey) *casm.APIKey {
-	c := *key
-	c.Hash = ""
-	return &c
 }
 
 func clip(s string) string {
@@ -212,4 +231,13 @@ func clip(s string) string {
 		return s[:255]
 	}
 	return s
+}
+
+// few is as much of a list as the log takes.
+func few(list []string) []string {
+	out := make([]string, 0, min(len(list), 20))
+	for _, s := range list[:min(len(list), 20)] {
+		out = append(out, clip(s))
+	}
+	return out
 }

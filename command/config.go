@@ -25,6 +25,9 @@ type ConfigEdit struct {
 	IfMatch int64
 	// Pointer is put before the pointers of what is wrong.
 	Pointer string
+	// Check, unless nil, is a rule of the caller's about the configuration as
+	// it stands and as it would be; it adds what is wrong.
+	Check func(before, after *casm.Snapshot, v *casm.Violations)
 }
 
 // ConfigChange is a new version of an item; After is nil when it was deleted.
@@ -90,6 +93,11 @@ func DecideConfig(s *casm.Snapshot, edits []ConfigEdit, uses func(casm.CodeRef) 
 		checkItem(next, e, before, &v)
 		if before != nil && !e.Overrule {
 			checkFrozen(e, before, ref, refs, uses, &v)
+		}
+	}
+	for _, e := range edits {
+		if e.Check != nil && len(v) == 0 {
+			e.Check(s, next, &v)
 		}
 	}
 	if len(v) > 0 {
@@ -234,7 +242,7 @@ func checkItem(next *casm.Snapshot, e ConfigEdit, before casm.ConfigItem, v *cas
 	for _, c := range itemCodes(next, e.Item) {
 		switch item := next.Item(c.Collection, c.Code); {
 		case item == nil:
-			own.Add(casm.NotConfigured, c.Pointer, "%q is not configured; /v1/config/%s lists the codes", c.Code, c.Collection)
+			own.Add(casm.NotConfigured, c.Pointer, "%q is not configured; %s lists the codes", c.Code, listOf(c.Collection))
 		case item.Base().Retired && !old[c.CodeRef]:
 			own.Add(casm.Retired, c.Pointer, "%s is retired: existing uses stand, new ones are refused", c.Code)
 		}
@@ -246,6 +254,14 @@ func checkItem(next *casm.Snapshot, e ConfigEdit, before casm.ConfigItem, v *cas
 		x.Pointer = e.Pointer + x.Pointer
 		*v = append(*v, x)
 	}
+}
+
+// listOf is the path at which a collection that items refer to is listed.
+func listOf(path string) string {
+	if casm.CollectionByPath(path).Internal {
+		return "/v1/admin/" + path
+	}
+	return "/v1/config/" + path
 }
 
 // itemCodes are all codes that an item refers to, those in services' attributes included.
@@ -305,13 +321,21 @@ func checkDelete(e ConfigEdit, ref casm.CodeRef, refs map[casm.CodeRef]string, u
 	if slices.Contains(e.Collection.Builtin, e.Code) {
 		v.Add(casm.InUse, e.Pointer, "%s belongs to every installation and cannot be deleted", e.Code)
 	} else if by := inUse(ref, refs, uses); by != "" {
-		v.Add(casm.InUse, e.Pointer, "%s cannot be deleted: %s; retire it instead", e.Code, by)
+		instead := "retire it instead"
+		if e.Collection.Internal {
+			instead = "take it away there first"
+		}
+		v.Add(casm.InUse, e.Pointer, "%s cannot be deleted: %s; %s", e.Code, by, instead)
 	}
 }
 
 // checkFrozen finds changes of what cannot change while the item is in use
 // (contract 5).
 func checkFrozen(e ConfigEdit, before casm.ConfigItem, ref casm.CodeRef, refs map[casm.CodeRef]string, uses func(casm.CodeRef) int64, v *casm.Violations) {
+	if e.Collection.Sealed && slices.Contains(e.Collection.Builtin, e.Code) {
+		v.Add(casm.InUse, e.Pointer, "%s belongs to every installation and cannot be changed; create another one", e.Code)
+		return
+	}
 	bv, av := reflect.ValueOf(before).Elem(), reflect.ValueOf(e.Item).Elem()
 	for _, f := range e.Collection.Object.Fields {
 		if f.Frozen && !reflect.DeepEqual(f.Value(bv).Interface(), f.Value(av).Interface()) {

@@ -157,11 +157,14 @@ func (b *batch) lastVersion(ref casm.CodeRef) int64 {
 	return list[0].Version
 }
 
-// builtin is what every installation holds (contract 5).
-var builtin = []struct {
+// heldItem is an item that every installation holds.
+type heldItem struct {
 	collection string
 	item       casm.ConfigItem
-}{
+}
+
+// builtin is what every installation holds (contract 5), beside the roles.
+var builtin = []heldItem{
 	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltInactive", Name: "Inactive"}, State: casm.Inactive}},
 	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltActive", Name: "Active"}, State: casm.Active, Charged: true}},
 	{"state-reasons", &casm.StateReason{Item: casm.Item{Code: "dfltSuspended", Name: "Suspended"}, State: casm.Suspended}},
@@ -170,18 +173,26 @@ var builtin = []struct {
 	{"currencies", &casm.Currency{Item: casm.Item{Code: "EUR", Name: "Euro"}, Symbol: "€", Primary: true}},
 }
 
-// addBuiltin adds what is missing of it.
-func (e *Engine) addBuiltin(ctx context.Context) error {
-	var edits []command.ConfigEdit
-	for _, x := range builtin {
-		if e.config.Load().Item(x.collection, x.item.Base().Code) == nil {
+// missing gives the edits that add what a configuration lacks of it.
+func missing(s *casm.Snapshot) (edits []command.ConfigEdit) {
+	held := slices.Clone(builtin)
+	for _, role := range command.Roles() {
+		held = append(held, heldItem{"roles", role})
+	}
+	for _, x := range held {
+		if s.Item(x.collection, x.item.Base().Code) == nil {
 			edits = append(edits, command.ConfigEdit{Collection: casm.CollectionByPath(x.collection), Code: x.item.Base().Code, Item: x.item})
 		}
 	}
-	if len(edits) == 0 {
+	return edits
+}
+
+// addBuiltin adds what is missing of it.
+func (e *Engine) addBuiltin(ctx context.Context) error {
+	if len(missing(e.config.Load())) == 0 {
 		return nil
 	}
-	j := &job{actor: "system", config: &configJob{edits: func(*casm.Snapshot) []command.ConfigEdit { return edits }}, done: make(chan outcome, 1)}
+	j := &job{actor: "system", config: &configJob{edits: missing}, done: make(chan outcome, 1)}
 	_, outcomes, err := e.commitOnce(ctx, &lane{}, []*job{j})
 	if err == nil && len(outcomes[0].errs) > 0 {
 		err = outcomes[0].errs[0]

@@ -36,7 +36,7 @@ func (x *exchange) authorize(permission command.Permission) bool {
 	if who.May(permission) {
 		return true
 	}
-	x.audit(auth.OutcomeDenied, slog.String("reason", "needs "+string(permission)), slog.String("key", who.Key))
+	x.audit(auth.OutcomeDenied, slog.String("reason", "needs "+string(permission)), slog.String("key", who.Key), slog.String("user", who.User))
 	x.refuseOne(casm.Forbidden, "Authorization", "this needs the permission %s, which the credential does not have", permission)
 	return false
 }

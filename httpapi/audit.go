@@ -14,9 +14,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// tagAdmin is the section of what needs the permission admin.
-const tagAdmin = "Administration"
-
 // auditItem is a record of the audit.
 type auditItem struct {
 	ID      uuid.UUID      `json:"id" doc:"The record's id; ids are in the order of at."`
@@ -34,7 +31,7 @@ const auditScan = 5_000
 
 func auditEndpoint() *endpoint {
 	return &endpoint{
-		Method: http.MethodGet, Path: "/v1/audit", ID: "listAudit", Tag: tagAdmin,
+		Method: http.MethodGet, Path: "/v1/audit", ID: "listAudit", Tag: tagAccess,
 		Summary:    "Lists denied and administrative acts, newest first. A page may hold fewer than limit; only a missing nextCursor is the end.",
 		Permission: command.Admin,
 		Params: []param{

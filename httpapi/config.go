@@ -33,13 +33,15 @@ func (x *exchange) itemsOf(items []casm.ConfigItem) {
 }
 
 // marshal answers 200 with the JSON of a value.
-func (x *exchange) marshal(v any) {
+func (x *exchange) marshal(v any) { x.marshalAs(http.StatusOK, v) }
+
+func (x *exchange) marshalAs(status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		x.fail(err)
 		return
 	}
-	x.json(http.StatusOK, body)
+	x.json(status, body)
 }
 
 func listConfig(c *casm.Collection) func(*Server, *exchange) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"casm"
-	"casm/auth"
 	"casm/command"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -41,7 +40,7 @@ type (
 		Sections []docsSection
 		Entities []docsObject
 		Codes    []docsCode
-		Roles    []auth.Role
+		Roles    []*casm.Role
 		Services []*casm.ServiceSpec
 	}
 	docsSection struct {
@@ -79,7 +78,7 @@ type (
 )
 
 func docsPage(version string) docsData {
-	d := docsData{Version: version, Style: style, Script: template.JS(docsScript), Roles: auth.Roles, Services: casm.Services}
+	d := docsData{Version: version, Style: style, Script: template.JS(docsScript), Roles: command.Roles(), Services: casm.Services}
 	for _, tag := range tags {
 		section := docsSection{Title: tag}
 		for _, e := range endpoints {

@@ -36,6 +36,8 @@ type endpoint struct {
 	// Headers are other request headers that it knows.
 	Headers []param
 	Answer  answer
+	// Refusals are statuses that it may answer beside those of its sort.
+	Refusals []int
 
 	serve func(*Server, *exchange)
 }
@@ -59,7 +61,7 @@ const (
 )
 
 // Tags are the sections in their order.
-var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagAdmin, tagSystem}
+var tags = []string{"Customers", "Accounts", "Subscribers", "Subscriptions", tagBatch, tagConfig, tagStream, tagWarehouse, tagAccess, tagSystem}
 
 // endpoints is everything that the server answers.
 var endpoints = buildEndpoints()
@@ -108,6 +110,8 @@ func buildEndpoints() []*endpoint {
 	list = append(list, streamEndpoints()...)
 	list = append(list, warehouseEndpoints()...)
 	list = append(list, auditEndpoint())
+	list = append(list, sessionEndpoints()...)
+	list = append(list, peopleEndpoints()...)
 	return append(list, otherEndpoints()...)
 }
 

@@ -120,6 +120,12 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	default:
 		return entity
 	}
+	if text, ok := accessExamples[strings.TrimSuffix(e.Answer.Schema, "Items")]; ok {
+		if strings.HasSuffix(e.Answer.Schema, "Items") {
+			return items(text)
+		}
+		return text
+	}
 	switch e.ID {
 	case "listStreams":
 		return items(streamExample)

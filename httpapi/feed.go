@@ -301,7 +301,7 @@ func (l *live) stillMay() bool {
 	}
 	who, err := l.s.auth.Recheck(l.x.r)
 	if d := auth.DeniedBy(err); d != nil {
-		l.x.audit(auth.OutcomeDenied, slog.String("reason", d.Reason), slog.String("key", d.Key))
+		l.x.audit(auth.OutcomeDenied, slog.String("reason", d.Reason), slog.String("key", d.Key), slog.String("user", d.User))
 		return false
 	}
 	// That the store cannot be asked is no reason to send anybody away; the

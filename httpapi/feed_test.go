@@ -261,7 +261,7 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 	a := newAPI(t, nil)
 	key := a.key("stream:read")
 	f := a.follow("")
-	if err := a.keys.Revoke(context.Background(), "test", "here", key[:len(key)-44]); err != nil {
+	if err := a.keys.Revoke(context.Background(), "test", "here", key[:len(key)-44], 0); err != nil {
 		t.Fatal(err)
 	}
 	f.ends()

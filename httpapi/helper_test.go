@@ -32,6 +32,7 @@ type api struct {
 	t       *testing.T
 	server  *Server
 	engine  *engine.Engine
+	store   *sqlite.Store
 	keys    auth.Keys
 	trail   *auth.Trail
 	log     *lines
@@ -56,13 +57,13 @@ func newAPI(t *testing.T, change func(*Options)) *api {
 	if _, err := e.EditConfig(ctx, "test", false, testkit.Config()); err != nil {
 		t.Fatal(err)
 	}
-	a := &api{t: t, engine: e, log: &lines{}, metrics: prometheus.NewRegistry(), header: http.Header{}}
+	a := &api{t: t, engine: e, store: st, log: &lines{}, metrics: prometheus.NewRegistry(), header: http.Header{}}
 	logger := slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	a.trail = auth.NewTrail(auth.TrailOptions{Store: st, Logger: logger})
 	logger = auth.Audited(logger, a.trail)
 	a.keys = auth.Keys{Configuration: e, Logger: logger}
 	o := Options{
-		Engine: e, Auth: auth.New(auth.Options{Configuration: e}), Logger: logger,
+		Engine: e, Auth: auth.New(auth.Options{Configuration: e, Sessions: st}), Logger: logger,
 		Metrics: a.metrics, Gatherer: a.metrics, Version: "1.2.3",
 	}
 	if change != nil {

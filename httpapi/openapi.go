@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"casm"
+	"casm/auth"
 	"casm/command"
 	"casm/engine"
 
@@ -49,7 +50,9 @@ func openAPIDocument(version string) *object {
 			"responses", problemResponses(),
 			"headers", headerComponents(),
 			"securitySchemes", obj("apiKey", obj("type", "http", "scheme", "bearer",
-				"description", "Authorization: Bearer <API key>. The roles of an operation's security are the permissions it needs.")),
+				"description", "Authorization: Bearer <API key>. The roles of an operation's security are the permissions it needs."),
+				"session", obj("type", "apiKey", "in", "cookie", "name", auth.CookieName,
+					"description", "The session of a person who signed in with POST /v1/session.")),
 		),
 	)
 }
@@ -102,9 +105,10 @@ func operationObject(s *schemas, e *endpoint) *object {
 	case e.Open:
 		op.set("security", []any{})
 	case e.Permission == "":
-		op.set("security", []any{obj("apiKey", []string{})})
+		op.set("security", []any{obj("apiKey", []string{}), obj("session", []string{})})
 	default:
-		op.set("security", []any{obj("apiKey", []string{string(e.Permission)})})
+		permission := []string{string(e.Permission)}
+		op.set("security", []any{obj("apiKey", permission), obj("session", permission)})
 	}
 	return op
 }
@@ -214,18 +218,20 @@ func (e *endpoint) problems() []int {
 		}
 	}
 	changes := !isRead(e.Method)
-	config := e.Tag == tagConfig
-	add(e.Tag != tagSystem, 400) // each refuses query parameters that it does not know
+	items := e.Tag == tagConfig || strings.HasPrefix(e.Path, "/v1/admin/") // of configuration
+	add(e.Tag != tagSystem, 400)                                           // each refuses query parameters that it does not know
 	add(!e.Open, 401)
 	add(!e.Open && (e.Permission != "" || e.ID == "batch"), 403)
 	add(len(e.PathParams) > 0, 404)
-	add(config && changes, 409)
+	add(items && changes, 409)
 	add(e.IfMatch || e.ID == "batch", 412)
 	add(e.Request != nil || e.Document != "", 413, 415)
 	add(!e.Open, 429)
 	add(!e.Open, 500)
-	add(changes || e.ID == streamID, 503)
-	add(changes, 504)
+	add(!e.Open && changes || e.ID == streamID, 503)
+	add(!e.Open && changes, 504)
+	add(true, e.Refusals...)
+	slices.Sort(list)
 	return list
 }
 
@@ -236,10 +242,10 @@ var responseNames = map[int]string{
 
 var responseDocs = map[int]string{
 	400: "The request is not valid: its shape, or a business rule; also a read of an entity that does not exist.",
-	401: "There is no valid credential.", 403: "The credential does not have the permission.",
+	401: "There is no valid credential.", 403: "The credential does not have the permission, or a page of another site used a session.",
 	404: "There is no such item.", 409: "The configuration is in conflict with what stands.",
 	412: "If-Match does not hold.", 413: "The body is too large.", 415: "The body is not JSON.",
-	429: "More requests than the key may make; nothing was done.", 500: "An internal error.",
+	429: "More requests than the key or user may make, or too many sign-ins failed; nothing was done.", 500: "An internal error.",
 	503: "Overloaded or stopping; nothing was done.", 504: "The outcome is unknown; repeat with the same requestId.",
 }
 
@@ -331,6 +337,12 @@ func answerSchemas(s *schemas) {
 	properties, _ := find(audit, "properties")
 	properties.(*object).set("nextCursor", obj("type", "string", "description", "Give it as cursor for the next page; none: this is the last."))
 	s.named.set("Audit", audit)
+	s.named.set("KeyItems", items(s.name("Key", keyInput, reply)))
+	s.name("NewKey", casm.Describe[madeKey](), reply)
+	s.named.set("RoleItems", items(s.name("Role", casm.Describe[auth.Role](), reply)))
+	s.named.set("UserItems", items(s.name("User", casm.Describe[auth.User](), reply)))
+	s.name("Session", casm.Describe[begunSession](), reply)
+	s.name("Caller", casm.Describe[caller](), reply)
 	s.named.set("History", historySchema())
 	s.named.set("Problem", problemSchema(s))
 	s.named.set("BatchAnswer", batchSchema(s))

@@ -99,7 +99,7 @@ func (x *exchange) logFault(err error) {
 
 // deny answers a request that is not let in, and audits it.
 func (x *exchange) deny(d *auth.Denied) {
-	x.audit(auth.OutcomeDenied, slog.String("reason", d.Reason), slog.String("key", d.Key))
+	x.audit(auth.OutcomeDenied, slog.String("reason", d.Reason), slog.String("key", d.Key), slog.String("user", d.User))
 	if d.Code == casm.Unauthenticated {
 		x.Header().Set("WWW-Authenticate", "Bearer")
 	}

@@ -41,7 +41,8 @@ var _ Engine = (*engine.Engine)(nil)
 // Options are what a Server is made with.
 type Options struct {
 	Engine Engine
-	// Auth finds out who calls; it may be nil with Dev only.
+	// Auth finds out who calls; it may be nil with Dev only: then nobody can
+	// sign in either.
 	Auth *auth.Authenticator
 	// Warehouse is the data warehouse; nil: there is none.
 	Warehouse Warehouse
@@ -110,6 +111,9 @@ const maxStreams = 256
 func New(o Options) *Server {
 	if o.Auth == nil && !o.Dev {
 		panic("httpapi: without Dev there must be an Authenticator")
+	}
+	if o.Auth == nil {
+		o.Auth = auth.New(auth.Options{Configuration: o.Engine})
 	}
 	s := &Server{
 		engine: o.Engine, warehouse: o.Warehouse, streamsOf: o.Streams, console: o.Console, demo: o.Demonstration, auth: o.Auth, dev: o.Dev, ready: o.Ready, relay: o.Relay, log: o.Logger,

@@ -8,6 +8,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -48,9 +49,21 @@ type Store interface {
 	// lost it without a word. A store for one process gives it to whoever asks.
 	Lease(ctx context.Context, name, holder string, span time.Duration) (string, error)
 	// RaiseEpoch records that the store was put back to an earlier time: the
-	// head's epoch becomes one more than it and over are.
+	// head's epoch becomes one more than it and over are, and all sessions end,
+	// as some may have ended since.
 	RaiseEpoch(ctx context.Context, over int64) (Head, error)
 	Auditor
+	// AddSession adds a session, durably, and removes those that have ended when
+	// it begins, and of its user's the oldest beyond most.
+	AddSession(ctx context.Context, s casm.Session, most int) error
+	// Session returns the session with the hash, ended or not; nil when there is none.
+	Session(ctx context.Context, hash [sha256.Size]byte) (*casm.Session, error)
+	// ExtendSession moves the end of a session, never to an earlier time.
+	ExtendSession(ctx context.Context, hash [sha256.Size]byte, ends casm.Time) error
+	// EndSession removes a session; one that there is not is no error.
+	EndSession(ctx context.Context, hash [sha256.Size]byte) error
+	// EndSessions removes all sessions of a user.
+	EndSessions(ctx context.Context, user string) error
 	// Close ends the store; no call may be under way.
 	Close() error
 }

@@ -96,6 +96,8 @@ func newPool(t *testing.T, app *testkit.App) *pool {
 			p.codes[collection] = append(p.codes[collection], strings.Trim(strings.TrimSpace(code), `"'`))
 		}
 	}
+	// What is no part of that document.
+	p.codes["roles"], p.codes["users"], p.codes["keys"] = []string{"reader", "fuzz1"}, []string{"fuzz1", "fuzz2"}, []string{"none"}
 	if len(p.codes["offers"]) < 3 {
 		t.Fatalf("the codes of the configuration were not found: %v", p.codes)
 	}

@@ -68,7 +68,8 @@ func TestPostman(t *testing.T) {
 		}
 	}
 	for _, op := range api.Operations {
-		if !sent[op.ID] && op.ID != "streamBusinessTransactions" {
+		ofKeys := op.ID == "createKey" || op.ID == "readKey" || op.ID == "revokeKey" // the server makes their codes
+		if !sent[op.ID] && op.ID != "streamBusinessTransactions" && !ofKeys {
 			t.Errorf("%s is not in the collection", op.ID)
 		}
 	}

@@ -44,7 +44,7 @@ func (k *key) administer(ctx context.Context, create bool, to streams, fn func(a
 type createKey struct {
 	Name       string   `required:"" placeholder:"N" help:"Whose key it is; business transactions record it."`
 	Permission []string `placeholder:"P" help:"What it may do; may be repeated: casm:read, casm:write, balance:write, config:read, config:write, stream:read, dwh:read, admin."`
-	Role       []string `placeholder:"R" help:"All permissions of a role; may be repeated: \"Organization Manager\", \"Power User\", Reader, \"CRM Integration\"."`
+	Role       []string `placeholder:"R" help:"A role, by code or name, whose permissions it has, as they are at each time; may be repeated: \"Organization Manager\", \"Power User\", Reader, \"CRM Integration\", or one of your own."`
 	Expires    string   `placeholder:"WHEN" help:"When it ends: after a time such as 12h or 90d, or at a date such as 2027-01-31 or 2027-01-31T12:00:00+01:00. None: never."`
 	Rate       int64    `placeholder:"N" help:"How many requests a second it may make. None: the installation's default."`
 }
@@ -66,7 +66,7 @@ func (c *createKey) Run(ctx context.Context, k *key, to streams) error {
 	}
 	return k.administer(ctx, true, to, func(a app.Admin) error {
 		key, err := a.CreateKey(ctx, auth.NewKey{
-			Name: c.Name, Permissions: append(c.Permission, c.Role...), Expires: expires, RateLimit: c.Rate,
+			Name: c.Name, Permissions: c.Permission, Roles: c.Role, Expires: expires, RateLimit: c.Rate,
 		})
 		if err != nil {
 			return err
@@ -110,16 +110,16 @@ func (listKeys) Run(ctx context.Context, k *key, to streams) error {
 			return err
 		}
 		w := tabwriter.NewWriter(to.out, 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(w, "CODE\tNAME\tSTATE\tCREATED\tEXPIRES\tRATE\tPERMISSIONS") // what is wrong with w, Flush tells
+		_, _ = fmt.Fprintln(w, "CODE\tNAME\tSTATE\tCREATED\tEXPIRES\tRATE\tROLES\tPERMISSIONS") // what is wrong with w, Flush tells
 		for _, key := range keys {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", key.Code, key.Name, keyState(key, time.Now()),
-				day(key.CreatedAt), day(key.Expires), rate(key.RateLimit), strings.Join(key.Permissions, ","))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", key.Code, key.Name, keyState(key, time.Now()),
+				day(key.CreatedAt), day(key.Expires), rate(key.RateLimit), listed(key.Roles), listed(key.Permissions))
 		}
 		return w.Flush()
 	})
 }
 
-func keyState(k app.Key, now time.Time) string {
+func keyState(k auth.Key, now time.Time) string {
 	switch {
 	case k.Revoked:
 		return "revoked"

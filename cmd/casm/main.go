@@ -22,6 +22,7 @@ import (
 type commandLine struct {
 	Serve         serve         `cmd:"" help:"Run a server: API, stream, relay, worker for planned changes."`
 	Key           key           `cmd:"" help:"Make, list and revoke API keys, of a running server or on its data folder."`
+	User          user          `cmd:"" help:"Make, list and disable the people who can sign in, of a running server or on its data folder."`
 	Configuration configuration `cmd:"" name:"config" help:"Export, compare and import the configuration as code."`
 	Warehouse     warehouse     `cmd:"" help:"Work on the data warehouse: follow, rebuild, query, export."`
 	Backup        backup        `cmd:"" help:"Copy the embedded data, while a server runs on it or not."`

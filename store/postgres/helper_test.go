@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,26 @@ func (s *several) Lease(ctx context.Context, name, holder string, span time.Dura
 
 func (s *several) RaiseEpoch(ctx context.Context, over int64) (store.Head, error) {
 	return s.next().RaiseEpoch(ctx, over)
+}
+
+func (s *several) AddSession(ctx context.Context, n casm.Session, most int) error {
+	return s.next().AddSession(ctx, n, most)
+}
+
+func (s *several) Session(ctx context.Context, hash [sha256.Size]byte) (*casm.Session, error) {
+	return s.next().Session(ctx, hash)
+}
+
+func (s *several) ExtendSession(ctx context.Context, hash [sha256.Size]byte, ends casm.Time) error {
+	return s.next().ExtendSession(ctx, hash, ends)
+}
+
+func (s *several) EndSession(ctx context.Context, hash [sha256.Size]byte) error {
+	return s.next().EndSession(ctx, hash)
+}
+
+func (s *several) EndSessions(ctx context.Context, user string) error {
+	return s.next().EndSessions(ctx, user)
 }
 
 func (s *several) Close() (err error) {

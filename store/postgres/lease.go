@@ -55,6 +55,7 @@ func (s *Store) RaiseEpoch(ctx context.Context, over int64) (head store.Head, er
 	}
 	defer c.end()
 	p := &pipe{c: c}
+	p.add(endAllSessions, nil, nil)
 	p.add(raiseEpoch, func(a *args) { a.int8(over) }, func(row *row) error {
 		head = store.Head{Epoch: row.int8(), Position: row.int8(), Config: row.int8()}
 		return nil

@@ -52,6 +52,7 @@ var fill = []string{
 	`INSERT INTO progress SELECT 'endpoints', 'o' || n, 1, 1, n, 0, '{}' FROM generate_series(1, 1000) n`,
 	`INSERT INTO behind SELECT 'endpoints', 'o' || n % 100, id(1, n), n, 0, n % 200 = 7, '{}' FROM generate_series(1, FILLED) n`,
 	`INSERT INTO audit SELECT id(10, n), 'a' || n % 50, 'b' || n % 50, 'c' || n % 50, '', 1, '{}' FROM generate_series(1, FILLED) n`,
+	`INSERT INTO session SELECT sha256(('s' || n)::bytea), 'u' || n % 300, 'e', now(), now() + interval '1 day' FROM generate_series(1, 1500) n`,
 	`UPDATE log_head SET position = greatest(position, FILLED)`,
 }
 
@@ -163,6 +164,15 @@ func readerCalls(ctx context.Context) []call {
 		}
 	}
 	return calls
+}
+
+// useSessions calls all that a store does with sessions.
+func useSessions(ctx context.Context, s store.Store) error {
+	session := casm.Session{User: "u7", Era: "e", Created: casm.MinTime + 1, Ends: casm.MinTime + 2}
+	session.Hash[0] = 1
+	_, err := s.Session(ctx, session.Hash)
+	return errors.Join(err, s.AddSession(ctx, session, 8), s.ExtendSession(ctx, session.Hash, casm.MinTime+3),
+		s.EndSession(ctx, session.Hash), s.EndSessions(ctx, "u8"))
 }
 
 // listQueries are lists of a kind by every filter.
@@ -317,6 +327,10 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(when + ": Lease")
+		if err := useSessions(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		look(when + ": sessions")
 		if _, err := s.RaiseEpoch(ctx, 0); err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,11 @@ func (s *Store) RaiseEpoch(ctx context.Context, over int64) (head store.Head, er
 		return store.Head{}, err
 	}
 	defer s.put(s.writer, w)
-	if err := w.exec(`UPDATE log_head SET epoch = max(epoch, ?) + 1`, func(a *args) { a.int(over) }); err != nil {
+	err = w.exec(`UPDATE log_head SET epoch = max(epoch, ?) + 1`, func(a *args) { a.int(over) })
+	if err == nil {
+		err = w.exec(`DELETE FROM session`, nil)
+	}
+	if err != nil {
 		return store.Head{}, classify(fmt.Errorf("raise the epoch: %w", err))
 	}
 	return (&reader{c: w, now: s.now}).Head(ctx)

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Lease", leaseTests},
 		{"Config", configTests},
 		{"Progress", progressTests},
+		{"Session", sessionTests},
 		{"List", listTests},
 		{"Audit", auditTests},
 		{"Model", modelTests},
