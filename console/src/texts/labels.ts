@@ -1,3 +1,4 @@
+import type { Language } from '.';
 import { operateLabels } from './operateLabels';
 
 /**
@@ -161,5 +162,29 @@ export const labels: Record<string, Record<string, string>> = {
       'Wann verrechnet wird; SUBSCRIBER_ANNIVERSARY nur bei einem Teilnehmer.',
     'Where the charge is booked.': 'Wo die Gebühr gebucht wird.',
     'Whether an entity with this reason is charged.': 'Ob bei diesem Grund verrechnet wird.',
+  },
+};
+
+/** What choices mean, where their names alone do not say it. */
+export const explained: Record<Language, Record<string, string>> = {
+  en: {
+    'casm:read': 'See customers and all below them, with their histories.',
+    'casm:write': 'Create and change them.',
+    'balance:write': 'Top up, deduct and set balances.',
+    'config:read': 'See the configuration, and export it.',
+    'config:write': 'Change the configuration, and import it.',
+    'stream:read': 'Read business transactions, from the journal and as they happen.',
+    'dwh:read': 'See what the data warehouse counts.',
+    admin: 'Everything; and administer users, roles and keys, and read the audit.',
+  },
+  de: {
+    'casm:read': 'Kunden und alles darunter sehen, mit ihrem Verlauf.',
+    'casm:write': 'Sie anlegen und ändern.',
+    'balance:write': 'Guthaben aufladen, abziehen und setzen.',
+    'config:read': 'Die Konfiguration sehen und exportieren.',
+    'config:write': 'Die Konfiguration ändern und importieren.',
+    'stream:read': 'Geschäftsvorgänge lesen, aus dem Journal und während sie geschehen.',
+    'dwh:read': 'Sehen, was das Data Warehouse zählt.',
+    admin: 'Alles; und Benutzer, Rollen und Schlüssel verwalten und das Protokoll lesen.',
   },
 };
