@@ -68,7 +68,7 @@ type Key struct {
 	Code        string    `json:"code" doc:"The key's public part, between the underscores."`
 	Name        string    `json:"name" in:"create" is:"required" order:"-3" doc:"Whose key it is; business transactions record it. Several keys may share a name, so that one can follow another."`
 	Description string    `json:"description,omitzero" in:"create" is:"multiline,max=4000" order:"-2" doc:"What it is for."`
-	Roles       []string  `json:"roles" in:"create" doc:"Codes of roles whose permissions it has, as they are at each time."`
+	Roles       []string  `json:"roles" in:"create" code:"roles" doc:"Codes of roles whose permissions it has, as they are at each time."`
 	Permissions []string  `json:"permissions" in:"create" is:"enum=casm:read|casm:write|balance:write|config:read|config:write|stream:read|dwh:read|admin" doc:"What it may do beside what its roles may; admin implies all. A key needs a permission or a role."`
 	Expires     casm.Time `json:"expires,omitzero" in:"create" doc:"When it ends by itself; none: never."`
 	RateLimit   int64     `json:"rateLimit,omitzero" in:"create" is:"min=0,max=1000000" doc:"Requests a second; none: the installation's default."`

@@ -19,7 +19,7 @@ type User struct {
 	Code        string    `json:"code" in:"create,update" is:"required,fixed,max=64,pattern=[A-Za-z0-9_.@-]+" order:"-4" doc:"What they sign in with, such as ann or ann@example.com; it cannot be changed."`
 	Name        string    `json:"name" in:"create,update" is:"required" order:"-3" doc:"Their name."`
 	Description string    `json:"description,omitzero" in:"create,update" is:"multiline,max=4000" order:"-2" doc:"Who they are, for people."`
-	Roles       []string  `json:"roles" in:"create,update" doc:"Codes of roles whose permissions they have, as they are at each time."`
+	Roles       []string  `json:"roles" in:"create,update" code:"roles" doc:"Codes of roles whose permissions they have, as they are at each time."`
 	Permissions []string  `json:"permissions" in:"create,update" is:"enum=casm:read|casm:write|balance:write|config:read|config:write|stream:read|dwh:read|admin" doc:"What they may do beside what their roles may; admin implies all."`
 	Disabled    bool      `json:"disabled" in:"create,update" doc:"Whether they cannot sign in. To set it ends their sessions."`
 	CreatedAt   casm.Time `json:"createdAt" in:"update" is:"derived" doc:"When they were made."`
@@ -28,7 +28,7 @@ type User struct {
 
 // Password is what a request says beside a User.
 type Password struct {
-	Password string `json:"password,omitzero" in:"create,update" is:"max=1000" doc:"12 to 128 characters, without the user's own name. It is never told; a PUT without it keeps what stands, one with it ends the user's sessions. A user without one cannot sign in."`
+	Password string `json:"password,omitzero" in:"create,update" is:"max=1000" as:"secret" order:"-1" doc:"12 to 128 characters, without the user's own name. It is never told; a PUT without it keeps what stands, one with it ends the user's sessions. A user without one cannot sign in."`
 }
 
 // UserOf returns what is told of a user.

@@ -11,6 +11,7 @@ import { StrictMode, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { queryClient } from './api/client';
 import { Problem } from './api/problem';
+import { session } from './api/session';
 import { router } from './router';
 import { LanguageContext, preferredLanguage, rememberLanguage } from './texts';
 import { colours, theme } from './theme';
@@ -45,6 +46,12 @@ function Console() {
   );
 }
 
+// Another tab may have signed in or out.
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void session.load();
+});
+
+await session.load();
 createRoot(document.getElementById('root')!, {
   // A refusal by the server is shown in the page; it is no mistake of the console.
   onCaughtError: (error) => {

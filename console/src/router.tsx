@@ -1,6 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { careRoutes } from './care/routes';
-import { configurationRoutes } from './configuration/routes';
+import { collectionRoutes } from './configuration/routes';
 import { operationsRoutes } from './operations/routes';
 import { ErrorPage } from './parts/ErrorPage';
 import { Loading } from './parts/Loading';
@@ -16,7 +16,7 @@ const first = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([first, ...configurationRoutes(root), ...careRoutes(root), ...operationsRoutes(root)]),
+  routeTree: root.addChildren([first, ...collectionRoutes(root, '/configuration'), ...careRoutes(root), ...operationsRoutes(root)]),
   defaultPendingComponent: Loading,
   defaultErrorComponent: ErrorPage,
   scrollRestoration: true,

@@ -91,6 +91,30 @@ export async function menu(page, name) {
   await page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
 }
 
+/** What asks who calls. */
+export function signInDialog(page) {
+  return page.getByRole('dialog', { name: 'Sign in' });
+}
+
+/** Fills in who calls, and sends it. */
+export async function signIn(page, user, password) {
+  const dialog = signInDialog(page);
+  await dialog.getByLabel('User', { exact: true }).fill(user);
+  await dialog.getByLabel('Password', { exact: true }).fill(password);
+  await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
+}
+
+/** Signs in with a key, and waits until that is done. */
+export async function withKey(page, key) {
+  const dialog = signInDialog(page);
+  await dialog.waitFor();
+  const other = dialog.getByRole('button', { name: 'Use an API key instead' });
+  if (await other.isVisible()) await other.click();
+  await dialog.getByLabel('API key', { exact: true }).fill(key);
+  await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await dialog.waitFor({ state: 'detached' });
+}
+
 /** Calls the API beside the browser, such as to prepare something. */
 export async function call(method, path, body, headers = {}) {
   const response = await fetch(url + path, {

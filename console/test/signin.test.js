@@ -1,33 +1,141 @@
 import assert from 'node:assert/strict';
-import { accessible, browse, url } from './harness.js';
+import { accessible, browse, menu, perspective, signIn, signInDialog, url, withKey } from './harness.js';
 
-browse('a server that asks who calls gets a key, and a refusal is said for what it is', async (page) => {
-  await page.goto(`${url}/configuration/account-types`);
-  const dialog = page.getByRole('dialog', { name: 'Sign in' });
-  await dialog.getByLabel('API key', { exact: true }).fill('casm_wrong');
+const password = 'correct horse battery staple';
+
+/** Makes a user in the console: who is signed in administers. */
+async function createUser(page, code, role) {
+  await page.goto(`${url}/operations/access/users/new`);
+  await page.getByLabel('Code', { exact: true }).fill(code);
+  await page.getByLabel('Name', { exact: true }).fill(`${code} of the test`);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('checkbox', { name: role, exact: true }).check();
   await accessible(page);
-  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText(`User ${code} is saved.`).waitFor();
+}
+
+browse('an administrator makes users and keys, and the audit tells of it', async (page) => {
+  // The way in of the first administrator: a key. A wrong one is said for what it is.
+  await page.goto(`${url}/operations/access/users`);
+  const dialog = signInDialog(page);
+  await dialog.getByRole('button', { name: 'Use an API key instead' }).click();
+  await dialog.getByLabel('API key', { exact: true }).fill('casm_wrong');
+  await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
   await dialog.getByText('The server does not know this key').waitFor();
-  await dialog.getByLabel('API key', { exact: true }).fill(process.env.CASM_READER_KEY);
-  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await accessible(page);
+  await withKey(page, process.env.CASM_ADMIN_KEY);
+  await page.getByRole('heading', { level: 1, name: 'Users' }).waitFor(); // the page that was wanted
+  await page.getByRole('banner').getByText('admin', { exact: true }).waitFor();
+
+  // What is refused stands beside its field.
   await page.getByRole('link', { name: '+ New' }).click();
+  await page.getByLabel('Code', { exact: true }).fill('ann');
+  await page.getByLabel('Name', { exact: true }).fill('Ann');
+  await page.getByLabel('Password', { exact: true }).fill('short');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByLabel('Password', { exact: true }).and(page.locator('[aria-invalid=true]')).waitFor();
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('checkbox', { name: 'Reader', exact: true }).check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('User ann is saved.').waitFor();
+  await menu(page, 'Users');
+  await page.getByRole('cell', { name: 'ann', exact: true }).waitFor();
+  await accessible(page);
+
+  // Roles that every installation has are only shown.
+  await menu(page, 'Roles');
+  await page.getByRole('link', { name: 'reader', exact: true }).click();
+  await page.getByText('Every installation has it').waitFor();
+  assert.equal(await page.getByRole('button', { name: /Save|Delete/ }).count(), 0);
+  await accessible(page);
+
+  // A key is shown once, works, and is revoked.
+  await menu(page, 'API Keys');
+  await page.getByRole('link', { name: '+ New' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('crm');
+  await page.getByRole('checkbox', { name: 'config:read', exact: true }).check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  const once = page.getByRole('dialog', { name: 'The new API key' });
+  const key = (await once.locator('code').textContent()).trim();
+  await accessible(page);
+  await once.getByRole('button', { name: 'Copy' }).waitFor();
+  await once.getByRole('button', { name: 'I have it' }).click();
+  await page.getByRole('heading', { level: 1, name: 'crm' }).waitFor();
+  assert.ok(!(await page.content()).includes(key));
+  const read = () => fetch(`${url}/v1/config/gl-codes`, { headers: { Authorization: `Bearer ${key}` } });
+  assert.equal((await read()).status, 200);
+  await page.getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+  await page.getByText('API Key crm is revoked.').waitFor();
+  await page.getByRole('row', { name: /crm.*Yes/ }).waitFor();
+  assert.equal((await read()).status, 401);
+});
+
+browse('people sign in and out; a reader is offered what they may do', async (page) => {
+  await page.goto(`${url}/operations/access/users/new`);
+  await withKey(page, process.env.CASM_ADMIN_KEY);
+  await createUser(page, 'bob', 'Reader');
+  await createUser(page, 'eve', 'Power User');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+
+  const dialog = signInDialog(page);
+  await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
+  assert.equal(await dialog.getByText('Required.').count(), 2);
+  await signIn(page, 'bob', 'wrong');
+  await dialog.getByText('User or password is not right.').waitFor();
+  await accessible(page);
+  await signIn(page, 'bob', password);
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('banner').getByText('bob of the test').waitFor();
+
+  await perspective(page, 'Integration Configuration');
+  await page.getByRole('heading', { level: 1, name: 'Account Types' }).waitFor();
+  assert.equal(await page.getByRole('link', { name: '+ New' }).count(), 0);
+  await page.getByRole('row').nth(1).click();
+  await page.getByRole('tab', { name: 'History' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: /Save|Delete/ }).count(), 0);
+  await perspective(page, 'Customer Care');
+  await page.getByRole('heading', { level: 1, name: 'Search' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: '+ New customer' }).count(), 0);
+  await perspective(page, 'Operations');
+  await page.getByRole('link', { name: 'Journal' }).waitFor();
+  assert.equal(await page.getByRole('link', { name: 'Users' }).count(), 0);
+  await page.goto(`${url}/operations/access/users`);
+  await page.getByText('You are not permitted to do this.').waitFor();
+  await accessible(page);
+
+  // No script reads the session, and signing out ends it.
+  assert.equal(
+    await page.evaluate(() => document.cookie + JSON.stringify([localStorage, sessionStorage]).replace('casm.language', '')),
+    '[{},{}]',
+  );
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await dialog.waitFor();
+  await page.reload();
+  await dialog.waitFor();
+
+  // The end of a session takes nothing that was typed.
+  await signIn(page, 'eve', password);
+  await dialog.waitFor({ state: 'detached' });
+  await page.goto(`${url}/configuration/account-types/new`);
   await page.getByLabel('Name', { exact: true }).fill('Payer');
   await page.getByLabel('Code', { exact: true }).fill('another');
+  await page.context().clearCookies();
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('Your key does not permit this.').waitFor();
-  await page.getByText(/config:write/).waitFor();
-  await accessible(page);
-
-  // With another key the same input goes through.
-  await page.getByRole('button', { name: 'Sign out' }).click();
-  await dialog.getByLabel('API key', { exact: true }).fill(process.env.CASM_KEY);
-  await dialog.getByRole('button', { name: 'Sign in' }).click();
-  await dialog.waitFor({ state: 'hidden' });
+  await dialog.getByText('Your session has ended.').waitFor();
+  await signIn(page, 'eve', password);
+  await dialog.waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('is saved.').waitFor();
-  assert.equal(
-    await page.evaluate(() => JSON.stringify(localStorage).includes('casm_') || document.cookie !== ''),
-    false,
-    'the key is kept in this tab only',
-  );
 });
+
+browse(
+  'the form on a narrow screen, dark, in German',
+  async (page) => {
+    await page.goto(url);
+    await page.getByRole('dialog', { name: 'Anmelden' }).getByLabel('Passwort', { exact: true }).waitFor();
+    await accessible(page);
+  },
+  { locale: 'de-AT', colorScheme: 'dark', viewport: { width: 360, height: 740 } },
+);

@@ -127,7 +127,7 @@ func run(t *testing.T, file string, s server) {
 	switch {
 	case s.keyed:
 		app = testkit.NewKeyedApp(t, s.args...)
-		env = append(env, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"))
+		env = append(env, "CASM_KEY="+app.Key("console", "--role", "Power User"), "CASM_READER_KEY="+app.Key("reader", "--role", "Reader"), "CASM_ADMIN_KEY="+app.Key("admin", "--role", "Organization Manager"))
 	case s.bare:
 		app = testkit.NewBareApp(t, s.args...)
 	default:

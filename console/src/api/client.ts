@@ -20,6 +20,7 @@ api.use({
   async onResponse({ response }) {
     if (response.ok) return;
     if (response.status === 401) session.refuse();
+    if (response.status === 403) void session.load(); // what one may do has changed
     throw await problemOf(response);
   },
   onError({ error }) {
@@ -38,6 +39,12 @@ export const queryClient = new QueryClient({
       retry: (count, error) => count < 2 && error instanceof Problem && error.passing,
     },
   },
+});
+
+session.subscribe((before, now) => {
+  // What one person has read is nothing for the next.
+  if (before.who?.actor !== now.who?.actor) queryClient.clear();
+  else if (before.needed && !now.needed) void queryClient.resetQueries();
 });
 
 /** The version that a following If-Match is compared with. */

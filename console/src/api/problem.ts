@@ -11,13 +11,16 @@ export class Problem extends Error {
   readonly title: string;
   readonly detail: string;
   readonly errors: Violation[];
+  /** The seconds after which to try again, where the server says it. */
+  readonly retryAfter?: number;
 
-  constructor(status: number, title: string, detail: string, errors: Violation[] = []) {
+  constructor(status: number, title: string, detail: string, errors: Violation[] = [], retryAfter?: number) {
     super(detail || title);
     this.status = status;
     this.title = title;
     this.detail = detail;
     this.errors = errors;
+    this.retryAfter = retryAfter;
   }
 
   has(code: string) {
@@ -35,7 +38,8 @@ export async function problemOf(response: Response): Promise<Problem> {
   const type = response.headers.get('Content-Type') ?? '';
   if (type.startsWith('application/problem+json')) {
     const body = await response.json();
-    return new Problem(response.status, body.title, body.detail, body.errors);
+    const wait = Number(response.headers.get('Retry-After'));
+    return new Problem(response.status, body.title, body.detail, body.errors, wait > 0 ? wait : undefined);
   }
   return new Problem(response.status, response.statusText, '');
 }

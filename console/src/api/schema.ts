@@ -1,5 +1,6 @@
 import { queryOptions, useSuspenseQuery } from '@tanstack/react-query';
 import { api } from './client';
+import type { Permission } from './session';
 
 /** What of JSON Schema our server uses, with its own x-casm members (httpapi/schema.go). */
 export interface Schema {
@@ -33,7 +34,7 @@ export interface Schema {
   /** Cannot change while it is referred to. */
   'x-casm-frozen'?: boolean;
   /** What the value means beyond its type. */
-  'x-casm-as'?: 'percentage' | 'money' | 'serviceKind' | 'productService' | 'serviceAttributes';
+  'x-casm-as'?: 'percentage' | 'money' | 'serviceKind' | 'productService' | 'serviceAttributes' | 'secret';
   /** The member that the item behind a code must have in common with this object. */
   'x-casm-same'?: string;
 }
@@ -41,6 +42,8 @@ export interface Schema {
 interface Described {
   operationId?: string;
   summary?: string;
+  security?: Record<string, Permission[]>[];
+  responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
   requestBody?: { content: Record<string, { schema: Schema }> };
 }
 
@@ -50,6 +53,8 @@ export interface Operation {
   path: string;
   summary: string;
   schema: Schema;
+  /** What it needs. */
+  permission?: Permission;
 }
 
 interface Document {
@@ -81,20 +86,52 @@ export function useSchemas() {
       const schema = data.paths[path]?.[method]?.requestBody?.content['application/json']?.schema;
       return schema && resolve(schema);
     },
+    /** What is told of each item of a collection: as its form has it, and then what the server alone says. */
+    ofItems(path: string): Schema | undefined {
+      const list = data.paths[path]?.get?.responses['200']?.content?.['application/json']?.schema;
+      const told = list && resolve(resolve(list).properties?.items?.items ?? {}).properties;
+      if (!told) return undefined;
+      const given = this.ofRequest(path, 'post')?.properties ?? {};
+      const members = Object.entries(told).map(([name, s]) => [name, given[name] ?? { title: wordsOf(name), readOnly: true, ...s }]);
+      return { type: 'object', properties: Object.fromEntries(members) };
+    },
     /** Every POST below a path, in the order of the description. */
     operations(below: string): Operation[] {
       return Object.entries(data.paths).flatMap(([path, methods]) => {
         const schema = methods.post?.requestBody?.content['application/json']?.schema;
         if (!path.startsWith(below) || !schema) return [];
-        return [{ id: methods.post?.operationId ?? path, path, summary: methods.post?.summary ?? '', schema: resolve(schema) }];
+        return [
+          {
+            id: methods.post?.operationId ?? path,
+            path,
+            summary: methods.post?.summary ?? '',
+            schema: resolve(schema),
+            permission: methods.post?.security?.[0]?.apiKey?.[0],
+          },
+        ];
       });
     },
   };
 }
 
+/** A member's name as the server makes its labels: Created At of createdAt. */
+function wordsOf(name: string): string {
+  return name.replace(/[A-Z]/g, ' $&').replace(/^./, (c) => c.toUpperCase());
+}
+
 /** The JSON type, null aside. */
 export function typeOf(schema: Schema): string | undefined {
   return Array.isArray(schema.type) ? schema.type.find((t) => t !== 'null') : schema.type;
+}
+
+/** The pointers of members that are entered and never shown. */
+export function secretsOf(schema: Schema): string[] {
+  return membersOf(schema).flatMap(([name, s]) => (s['x-casm-as'] === 'secret' ? [`/${name}`] : []));
+}
+
+/** The members that the server alone gives. */
+export function givenOf(schema: Schema): string[] {
+  return membersOf(schema).flatMap(([name, s]) => (s.readOnly ? [name] : []));
 }
 
 /** The members in the order in which a form has them. */

@@ -10,8 +10,8 @@ export function careMenu(language: Language): Group[] {
     {
       heading: shell[language].perspectives.care,
       entries: [
-        { label: t.searchPage, path: '/care/search' },
-        ...collections.map((name) => ({ label: t.many[name], path: `/care/${name}` })),
+        { label: t.searchPage, path: '/care/search', needs: 'casm:read' },
+        ...collections.map((name) => ({ label: t.many[name], path: `/care/${name}`, needs: 'casm:read' })),
       ],
     },
   ];

@@ -1,6 +1,7 @@
 import { Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { api } from '../api/client';
+import { itemPath } from '../api/collections';
 import { asProblem } from '../api/problem';
 import type { Schema } from '../api/schema';
 import { Changes } from '../parts/Changes';
@@ -10,7 +11,6 @@ import { ProblemAlert } from '../parts/ProblemAlert';
 import { When } from '../parts/When';
 import { useTexts } from '../texts';
 import { configuration } from '../texts/configuration';
-import { itemPath } from './ItemPage';
 import type { Collection } from './menu';
 
 interface Props {

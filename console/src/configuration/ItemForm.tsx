@@ -3,9 +3,10 @@ import { useMutation } from '@tanstack/react-query';
 import { useBlocker, useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { api, etag, queryClient } from '../api/client';
+import { collectionPath, hasHistory, itemPage, itemPath } from '../api/collections';
 import { asProblem, type Problem } from '../api/problem';
-import type { Schema } from '../api/schema';
-import { collectionPath, type Item } from '../form/pickers';
+import { type Schema, secretsOf, givenOf } from '../api/schema';
+import type { Item } from '../form/pickers';
 import { hasField, SchemaForm, type Values } from '../form/SchemaForm';
 import { Changes } from '../parts/Changes';
 import { differences } from '../parts/changes';
@@ -15,18 +16,26 @@ import { ProblemAlert } from '../parts/ProblemAlert';
 import { useTexts } from '../texts';
 import { configuration } from '../texts/configuration';
 import classes from './configuration.module.css';
-import { itemPath, readItem, type Standing } from './ItemPage';
-import { type Collection, itemPage } from './menu';
+import { readItem, type Standing } from './ItemPage';
+import type { Collection } from './menu';
+import { NewKey } from './NewKey';
 
 interface Props {
   collection: Collection;
   schema: Schema;
   /** What is edited; none: a new item. */
   standing?: Standing;
+  readOnly?: boolean;
+}
+
+/** What was saved. */
+interface Saved extends Standing {
+  /** An API key, told this once. */
+  secret?: string;
 }
 
 /** The form of one item. What somebody else saved meanwhile is shown, never overwritten. */
-export function ItemForm({ collection, schema, standing }: Props) {
+export function ItemForm({ collection, schema, standing, readOnly = false }: Props) {
   const t = useTexts(configuration);
   const navigate = useNavigate();
   const notify = useNotify();
@@ -37,8 +46,10 @@ export function ItemForm({ collection, schema, standing }: Props) {
   const [base, setBase] = useState(standing?.version);
   const [theirs, setTheirs] = useState<Standing | 'deleted'>();
   const leaving = useRef(false);
+  const [made, setMade] = useState<{ code: string; secret: string }>();
 
-  const save = useMutation<Standing, Problem>({
+  const save = useMutation<Saved, Problem>({
+    gcTime: 0,
     mutationFn: async () => {
       try {
         return await send(collection, value, standing && { code: standing.item.code, version: base });
@@ -48,7 +59,7 @@ export function ItemForm({ collection, schema, standing }: Props) {
         throw problem;
       }
     },
-    onSuccess: async (saved) => {
+    onSuccess: async ({ secret, ...saved }) => {
       leaving.current = true;
       setTheirs(undefined);
       setBase(saved.version);
@@ -56,6 +67,10 @@ export function ItemForm({ collection, schema, standing }: Props) {
       queryClient.setQueryData(['config', collection, saved.item.code], saved);
       await queryClient.invalidateQueries({ queryKey: ['config'], exact: false, predicate: (q) => q.queryKey.length === 2 });
       notify(t.saved(one, saved.item.code));
+      if (secret) {
+        setMade({ code: saved.item.code, secret });
+        return;
+      }
       if (!standing) await navigate({ to: itemPage(collection, saved.item.code), replace: true });
       leaving.current = false;
     },
@@ -66,6 +81,9 @@ export function ItemForm({ collection, schema, standing }: Props) {
     if (problem) form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
   }, [problem]);
 
+  // What the server alone gives stands in what is there.
+  const unsaid = standing || hasHistory(collection) ? [] : givenOf(schema);
+  const hidden = ['/version', ...secretsOf(schema)];
   const dirty = differences(original, value).length > 0;
   return (
     <form
@@ -88,7 +106,7 @@ export function ItemForm({ collection, schema, standing }: Props) {
           <Text size="sm" mb="xs">
             {t.conflictText}
           </Text>
-          <Changes changes={differences(value, theirs.item)} schema={schema} before={t.yours} after={t.theirs} />
+          <Changes changes={differences(value, theirs.item, hidden)} schema={schema} before={t.yours} after={t.theirs} />
           <Group mt="xs" gap="xs">
             <Button
               size="xs"
@@ -117,12 +135,29 @@ export function ItemForm({ collection, schema, standing }: Props) {
           </Group>
         </Alert>
       )}
-      <SchemaForm schema={schema} value={value} onChange={setValue} problem={problem} existing={standing !== undefined} />
-      <Group className={classes.bar}>
-        <Button type="submit" loading={save.isPending}>
-          {t.save}
-        </Button>
-      </Group>
+      <SchemaForm
+        schema={schema}
+        value={value}
+        onChange={setValue}
+        problem={problem}
+        existing={standing !== undefined}
+        readOnly={readOnly}
+        hidden={unsaid}
+      />
+      {!readOnly && (
+        <Group className={classes.bar}>
+          <Button type="submit" loading={save.isPending}>
+            {t.save}
+          </Button>
+        </Group>
+      )}
+      <NewKey
+        secret={made?.secret}
+        onClose={() => {
+          setMade(undefined);
+          if (made) void navigate({ to: itemPage(collection, made.code), replace: true, ignoreBlocker: true });
+        }}
+      />
       <Leaving blocked={() => dirty && !leaving.current} />
     </form>
   );
@@ -150,12 +185,13 @@ function withoutVersion({ version: _, ...rest }: Item): Values {
   return rest;
 }
 
-async function send(collection: Collection, value: Values, edited?: { code: string; version?: string }): Promise<Standing> {
+async function send(collection: Collection, value: Values, edited?: { code: string; version?: string }): Promise<Saved> {
   const body = value as unknown as Item;
   const { data, response } = edited
     ? await api.PUT(itemPath(collection), { params: { path: { code: edited.code }, header: { 'If-Match': edited.version } }, body })
     : await api.POST(collectionPath(collection), { body });
-  return { item: data as Item, version: etag(response) };
+  const { key: secret, ...item } = data as Item & { key?: string };
+  return { item: item as Item, version: etag(response), secret };
 }
 
 /** What stands now, after somebody else changed it. */

@@ -1,10 +1,12 @@
 import { Anchor, Tabs, Text } from '@mantine/core';
 import { useSuspenseQuery } from '@tanstack/react-query';
-import { Link, useParams } from '@tanstack/react-router';
+import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { api, etag } from '../api/client';
+import { collectionPath, hasHistory, itemPath, listPage, toChange } from '../api/collections';
 import { type Schema, useSchemas } from '../api/schema';
-import { collectionPath, type Item } from '../form/pickers';
+import { useMay } from '../api/session';
+import type { Item } from '../form/pickers';
 import { Page } from '../parts/Page';
 import { NotFound } from '../shell/NotFound';
 import { useTexts } from '../texts';
@@ -12,7 +14,7 @@ import { configuration } from '../texts/configuration';
 import { Delete } from './Delete';
 import { History } from './History';
 import { ItemForm } from './ItemForm';
-import { type Collection, listPage } from './menu';
+import { type Collection, useCollection } from './menu';
 
 /** An item as it stands, with the version that a change is made against. */
 export interface Standing {
@@ -25,23 +27,14 @@ export async function readItem(collection: string, code: string): Promise<Standi
   return { item: data as Item, version: etag(response) };
 }
 
-export function itemPath(collection: string) {
-  return `${collectionPath(collection)}/{code}` as '/v1/config/account-types/{code}';
-}
-
-function useCollection() {
-  const { collection, code } = useParams({ strict: false }) as { collection: Collection; code?: string };
-  const t = useTexts(configuration);
-  const schema = useSchemas().ofRequest(`/v1/config/${collection}`, 'post');
-  const names = t.collections[collection];
-  return { collection, code: code ?? '', schema: names && schema, names, t };
-}
-
 export function NewPage() {
-  const { collection, schema, names, t } = useCollection();
+  const t = useTexts(configuration);
+  const { collection } = useCollection();
+  const schemas = useSchemas();
+  const schema = collection && schemas.ofRequest(collectionPath(collection), 'post');
   if (!schema) return <NotFound />;
   return (
-    <Page title={t.createOne(names.one)}>
+    <Page title={t.createOne(t.collections[collection].one)}>
       <Back collection={collection} />
       <ItemForm key={collection} collection={collection} schema={schema} />
     </Page>
@@ -49,38 +42,58 @@ export function NewPage() {
 }
 
 export function ItemPage() {
-  const { collection, code, schema } = useCollection();
+  const { collection, code } = useCollection();
+  const schemas = useSchemas();
+  if (!collection) return <NotFound />;
+  // What cannot be replaced is only shown, with all that is told of it.
+  const replaced = schemas.ofRequest(itemPath(collection), 'put');
+  const schema = replaced ?? schemas.ofItems(collectionPath(collection));
   if (!schema) return <NotFound />;
-  return <Existing key={`${collection}/${code}`} collection={collection} code={code} schema={schema} />;
+  return <Existing key={`${collection}/${code}`} collection={collection} code={code} schema={schema} final={!replaced} />;
 }
 
-function Existing({ collection, code, schema }: { collection: Collection; code: string; schema: Schema }) {
+interface ExistingProps {
+  collection: Collection;
+  code: string;
+  schema: Schema;
+  final: boolean;
+}
+
+function Existing({ collection, code, schema, final }: ExistingProps) {
   const t = useTexts(configuration);
+  const may = useMay()(toChange(collection));
   const { data } = useSuspenseQuery({
     queryKey: ['config', collection, code],
     queryFn: () => readItem(collection, code),
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY, // what is being edited is not replaced behind the editor's back
   });
+  const { item } = data;
+  const ended = item.builtIn === true || item.revoked === true;
+  const form = <ItemForm collection={collection} schema={schema} standing={data} readOnly={final || ended || !may} />;
   return (
-    <Page title={data.item.name} actions={<Delete collection={collection} standing={data} />}>
+    <Page title={item.name} actions={may && !ended && <Delete collection={collection} standing={data} />}>
       <Back collection={collection}>
         <Text span size="sm" c="dimmed">
-          {t.collections[collection].one} <bdi>{code}</bdi>, {t.version} {data.item.version}
+          {t.collections[collection].one} <bdi>{code}</bdi>, {t.version} {item.version}
+          {item.builtIn === true && `. ${t.builtIn}`}
+          {item.revoked === true && `. ${t.revoked}`}
         </Text>
       </Back>
-      <Tabs defaultValue="details" keepMounted>
-        <Tabs.List mb="md">
-          <Tabs.Tab value="details">{t.details}</Tabs.Tab>
-          <Tabs.Tab value="history">{t.history}</Tabs.Tab>
-        </Tabs.List>
-        <Tabs.Panel value="details">
-          <ItemForm collection={collection} schema={schema} standing={data} />
-        </Tabs.Panel>
-        <Tabs.Panel value="history">
-          <History collection={collection} code={code} schema={schema} version={data.version} />
-        </Tabs.Panel>
-      </Tabs>
+      {hasHistory(collection) ? (
+        <Tabs defaultValue="details" keepMounted>
+          <Tabs.List mb="md">
+            <Tabs.Tab value="details">{t.details}</Tabs.Tab>
+            <Tabs.Tab value="history">{t.history}</Tabs.Tab>
+          </Tabs.List>
+          <Tabs.Panel value="details">{form}</Tabs.Panel>
+          <Tabs.Panel value="history">
+            <History collection={collection} code={code} schema={schema} version={data.version} />
+          </Tabs.Panel>
+        </Tabs>
+      ) : (
+        form
+      )}
     </Page>
   );
 }

@@ -1,8 +1,10 @@
 import { Anchor, Badge, Button, Group, Table, Text, TextInput, UnstyledButton } from '@mantine/core';
 import { useSuspenseQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import { useDeferredValue, useState } from 'react';
+import { collectionPath, itemPage, newPage, toChange } from '../api/collections';
 import { membersOf, type Schema, typeOf, useSchemas } from '../api/schema';
+import { useMay } from '../api/session';
 import { type Item, itemsQuery } from '../form/pickers';
 import { useLabel } from '../form/SchemaForm';
 import { Page } from '../parts/Page';
@@ -12,23 +14,28 @@ import { useLanguage, useTexts } from '../texts';
 import { configuration } from '../texts/configuration';
 import { parts } from '../texts/parts';
 import classes from './configuration.module.css';
-import { type Collection, itemPage, newPage } from './menu';
+import { type Collection, useCollection } from './menu';
 
 export function ListPage() {
-  const { collection } = useParams({ strict: false }) as { collection: Collection };
-  const t = useTexts(configuration);
-  const schema = useSchemas().ofRequest(`/v1/config/${collection}`, 'post');
-  if (!t.collections[collection] || !schema) return <NotFound />;
+  const { collection } = useCollection();
+  const schemas = useSchemas();
+  if (!collection) return <NotFound />;
+  const schema = schemas.ofItems(collectionPath(collection));
+  if (!schema) return <NotFound />;
   return <List key={collection} collection={collection} schema={schema} />;
 }
 
 /** How many rows are drawn at first, and with each wish for more. */
 const step = 200;
 
-/** The members that make a column: those that are one value, and not its prose. */
+/** The members that make a column: those that are one value, or a few codes, and not its prose. */
 function columnsOf(schema: Schema): [string, Schema][] {
   const members = membersOf(schema).filter(
-    ([name, s]) => !['array', 'object'].includes(typeOf(s) ?? '') && !s['x-casm-multiline'] && name !== 'retired' && name !== 'version',
+    ([name, s]) =>
+      (!['array', 'object'].includes(typeOf(s) ?? '') || s['x-casm-collection']) &&
+      !s['x-casm-multiline'] &&
+      name !== 'retired' &&
+      name !== 'version',
   );
   const code = members.findIndex(([name]) => name === 'code');
   return [members[code]!, ...members.toSpliced(code, 1)];
@@ -39,6 +46,7 @@ function List({ collection, schema }: { collection: Collection; schema: Schema }
   const p = useTexts(parts);
   const say = useLabel();
   const { language } = useLanguage();
+  const may = useMay();
   const navigate = useNavigate();
   const { data } = useSuspenseQuery(itemsQuery(collection));
   const [filter, setFilter] = useState('');
@@ -55,15 +63,17 @@ function List({ collection, schema }: { collection: Collection; schema: Schema }
     <Page
       title={t.collections[collection].many}
       actions={
-        <Button component={Link} to={newPage(collection)} size="sm">
-          + {t.create}
-        </Button>
+        may(toChange(collection)) && (
+          <Button component={Link} to={newPage(collection)} size="sm">
+            + {t.create}
+          </Button>
+        )
       }
     >
       {data.length === 0 ? (
         <>
           <Text fw={600}>{t.nothing}</Text>
-          <Text>{t.nothingHow}</Text>
+          {may(toChange(collection)) && <Text>{t.nothingHow}</Text>}
         </>
       ) : (
         <>

@@ -1,3 +1,5 @@
+import { useLocation, useParams } from '@tanstack/react-router';
+import { listPage } from '../api/collections';
 import type { Group } from '../perspectives';
 import type { Language } from '../texts';
 import { configuration } from '../texts/configuration';
@@ -34,14 +36,17 @@ function menu(language: Language, groups: typeof integration): Group[] {
   const t = configuration[language];
   return groups.map(([heading, collections]) => ({
     heading: t.headings[heading],
-    entries: collections.map((c) => ({ label: t.collections[c].many, path: `/configuration/${c}` })),
+    entries: collections.map((c) => ({ label: t.collections[c].many, path: listPage(c), needs: 'config:read' })),
   }));
 }
 
 export const integrationMenu = (language: Language) => menu(language, integration);
 export const coreMenu = (language: Language) => menu(language, core);
 
-export const listPage = (collection: Collection) => `/configuration/${collection}`;
-export const newPage = (collection: Collection) => `/configuration/${collection}/new`;
-/** Codes need no escaping: they are letters, digits and _ . - only. */
-export const itemPage = (collection: Collection, code: string) => `/configuration/${collection}/items/${code}`;
+/** The collection that the page's address names, and the code of its item; none: there is no such page. */
+export function useCollection(): { collection?: Collection; code: string } {
+  const { collection, code = '' } = useParams({ strict: false }) as { collection: string; code?: string };
+  const { pathname } = useLocation();
+  const known = collection in configuration.en.collections && pathname.startsWith(listPage(collection));
+  return { collection: known ? (collection as Collection) : undefined, code };
+}

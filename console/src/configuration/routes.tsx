@@ -1,21 +1,11 @@
 import { type AnyRoute, createRoute, lazyRouteComponent } from '@tanstack/react-router';
 
-export function configurationRoutes(root: AnyRoute) {
-  return [
-    createRoute({
-      getParentRoute: () => root,
-      path: '/configuration/$collection',
-      component: lazyRouteComponent(() => import('./ListPage'), 'ListPage'),
-    }),
-    createRoute({
-      getParentRoute: () => root,
-      path: '/configuration/$collection/new',
-      component: lazyRouteComponent(() => import('./ItemPage'), 'NewPage'),
-    }),
-    createRoute({
-      getParentRoute: () => root,
-      path: '/configuration/$collection/items/$code',
-      component: lazyRouteComponent(() => import('./ItemPage'), 'ItemPage'),
-    }),
-  ];
+/** The pages of collections, below a path. */
+export function collectionRoutes(root: AnyRoute, below: string) {
+  const pages = {
+    '/$collection': lazyRouteComponent(() => import('./ListPage'), 'ListPage'),
+    '/$collection/new': lazyRouteComponent(() => import('./ItemPage'), 'NewPage'),
+    '/$collection/items/$code': lazyRouteComponent(() => import('./ItemPage'), 'ItemPage'),
+  };
+  return Object.entries(pages).map(([path, component]) => createRoute({ getParentRoute: () => root, path: below + path, component }));
 }

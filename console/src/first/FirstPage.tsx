@@ -2,10 +2,11 @@ import { Anchor, SimpleGrid, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api } from '../api/client';
+import { useMay } from '../api/session';
 import { readFeed } from '../operations/feed';
 import { Page } from '../parts/Page';
-import { perspectiveNames, perspectives } from '../perspectives';
-import { useLanguage, useTexts } from '../texts';
+import { usePerspectives } from '../perspectives';
+import { useTexts } from '../texts';
 import { shell } from '../texts/shell';
 import { Demonstration } from './Demonstration';
 import { Overview } from './Overview';
@@ -38,22 +39,22 @@ const latest = {
 /** Where to begin, and, where there is something, how it stands. */
 export function FirstPage() {
   const t = useTexts(shell);
-  const { language } = useLanguage();
+  const may = useMay();
   // Who may not read one or the other still sees the rest.
-  const any = useQuery(configured);
-  const last = useQuery(latest);
+  const any = useQuery({ ...configured, enabled: may('config:read') });
+  const last = useQuery({ ...latest, enabled: may('stream:read') });
   const used = (last.data?.length ?? 0) > 0;
   return (
     <Page title={t.welcome}>
       <Text mb="md">{t.welcomeText}</Text>
       <SimpleGrid cols={{ base: 2, sm: 4 }} mb="lg" maw={900}>
-        {perspectiveNames.map((name) => (
-          <Anchor key={name} component={Link} to={perspectives[name](language)[0]!.entries[0]!.path}>
+        {usePerspectives().map(({ name, first }) => (
+          <Anchor key={name} component={Link} to={first}>
             {t.perspectives[name]}
           </Anchor>
         ))}
       </SimpleGrid>
-      {any.data === false && <Demonstration />}
+      {any.data === false && may('config:write') && <Demonstration />}
       {used && <Overview latest={last.data!} />}
       {any.isSuccess && <Steps used={used} />}
     </Page>

@@ -1,6 +1,7 @@
 import { Anchor, SimpleGrid, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useMay } from '../api/session';
 import { careOf, nameOf } from '../operations/about';
 import type { Item } from '../operations/feed';
 import { readiness } from '../operations/health';
@@ -42,7 +43,8 @@ export function Overview({ latest }: { latest: Item[] }) {
 function Customers() {
   const t = useTexts(first);
   const { language } = useLanguage();
-  const { data } = useQuery(warehouseMetrics());
+  const may = useMay();
+  const { data } = useQuery({ ...warehouseMetrics(), enabled: may('dwh:read') });
   if (data === undefined) return null;
   const counts = Object.entries(data?.customersByState ?? {}).filter(([, n]) => n > 0);
   const total = counts.reduce((sum, [, n]) => sum + n, 0);

@@ -1,5 +1,6 @@
 import { Anchor, Button, Code, CopyButton } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import { useMay } from '../api/session';
 import { curl } from '../operations/about';
 import { useTexts } from '../texts';
 import { first } from '../texts/first';
@@ -14,12 +15,13 @@ const customer = `-H 'Content-Type: application/json' -d '{
 /** What to do next, with commands that work as they stand. */
 export function Steps({ used }: { used: boolean }) {
   const t = useTexts(first);
+  const may = useMay();
   const reference = useTexts(shell).reference;
   return (
     <section className={classes.card} aria-label={t.steps}>
       <h2>{t.steps}</h2>
       <ol className={classes.steps}>
-        {!used && (
+        {!used && may('casm:write') && (
           <li>
             <b>{t.stepCustomer}.</b>{' '}
             <Anchor underline="always" component={Link} to="/care">

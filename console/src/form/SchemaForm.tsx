@@ -8,7 +8,7 @@ import { parts } from '../texts/parts';
 import { BooleanField, ChoiceField, MapField, NumberField, TextField, TextsField, TimeField, type Wrap } from './fields';
 import classes from './form.module.css';
 import { ListField } from './lists';
-import { CodeField, EntityField } from './pickers';
+import { CodeField, CodesField, EntityField } from './pickers';
 import { ProductServiceField, ServiceKindField, useAttributesSchema } from './services';
 
 export type Values = Record<string, unknown>;
@@ -110,6 +110,7 @@ function Field({ schema: given, required, at, siblings, value, onChange }: OneFi
   const type = typeOf(schema);
   if (schema['x-casm-entity']) return <EntityField {...props} within={form.within} />;
   if (schema['x-casm-collection'] && type === 'string') return <CodeField {...props} siblings={siblings} />;
+  if (schema['x-casm-collection'] && type === 'array') return <CodesField {...props} />;
   switch (schema['x-casm-as']) {
     case 'serviceKind':
       return <ServiceKindField {...props} />;
@@ -215,7 +216,10 @@ function useWrap(schema: Schema, at: string, required: boolean): Wrap {
     schema['x-casm-as'] === 'percentage' && t.inPercent,
     schema['x-casm-as'] === 'money' && t.inUnits,
   ].filter(Boolean);
-  const leaf = typeOf(schema) !== 'array' && !schema.properties && schema['x-casm-as'] !== 'serviceAttributes';
+  const leaf =
+    (typeOf(schema) !== 'array' || typeOf(schema.items ?? {}) === 'string') &&
+    !schema.properties &&
+    schema['x-casm-as'] !== 'serviceAttributes';
   const mine = form.errors.filter((e) => e.pointer === at || (leaf && e.pointer.startsWith(`${at}/`)));
   const error = mine.map((e) => e.detail).join(' ');
   return {

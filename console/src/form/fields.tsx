@@ -1,7 +1,8 @@
-import { Checkbox, Input, MultiSelect, NativeSelect, TagsInput, Textarea, TextInput } from '@mantine/core';
+import { Checkbox, Input, NativeSelect, PasswordInput, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import type { Schema } from '../api/schema';
-import { useTexts } from '../texts';
+import { useLanguage, useTexts } from '../texts';
+import { explained } from '../texts/labels';
 import { parts } from '../texts/parts';
 import { formatDecimal, parseDecimal } from './decimal';
 import classes from './form.module.css';
@@ -36,12 +37,15 @@ export function common({ 'aria-required': required, ...wrap }: Wrap) {
 const given = (text: string) => (text === '' ? undefined : text);
 
 export function TextField({ schema, value, onChange, wrap }: FieldProps) {
+  const t = useTexts(parts);
   const props = {
     ...common(wrap),
     value: typeof value === 'string' ? value : '',
     dir: 'auto',
     onChange: (e: { currentTarget: { value: string } }) => onChange(given(e.currentTarget.value)),
   };
+  if (schema['x-casm-as'] === 'secret')
+    return <PasswordInput {...props} autoComplete="new-password" visibilityToggleButtonProps={{ 'aria-label': t.showSecret }} />;
   if (schema['x-casm-multiline']) return <Textarea {...props} autosize minRows={2} maxRows={12} />;
   return <TextInput {...props} autoComplete="off" spellCheck={false} />;
 }
@@ -123,9 +127,34 @@ export function TimeField({ value, onChange, wrap }: FieldProps) {
 
 export function TextsField({ schema, value, onChange, wrap }: FieldProps) {
   const list = Array.isArray(value) ? (value as string[]) : [];
+  const change = (v: string[]) => onChange(v.length ? v : undefined);
   const choices = schema.items?.enum?.filter((c) => c !== null);
-  const props = { ...common(wrap), value: list, onChange: (v: string[]) => onChange(v.length ? v : undefined) };
-  return choices ? <MultiSelect {...props} data={choices} searchable /> : <TagsInput {...props} />;
+  if (choices) return <ChecksField value={list} onChange={change} wrap={wrap} choices={choices.map((code) => ({ code }))} />;
+  return <TagsInput {...common(wrap)} value={list} onChange={change} />;
+}
+
+interface ChecksProps {
+  value: string[];
+  onChange(value: string[]): void;
+  wrap: Wrap;
+  /** What may be chosen, and words that explain it; those of texts/labels.ts where there are none. */
+  choices: { code: string; name?: string; words?: string }[];
+}
+
+/** Several of a few: a check box each. What is chosen and unknown can be taken away. */
+export function ChecksField({ value, onChange, wrap, choices }: ChecksProps) {
+  const { language } = useLanguage();
+  const unknown = value.filter((v) => !choices.some((c) => c.code === v)).map((code) => ({ code, name: code, words: undefined }));
+  const { disabled, ...rest } = common(wrap);
+  return (
+    <Checkbox.Group {...rest} value={value} onChange={onChange} className={classes.wide}>
+      <div className={classes.checks}>
+        {[...choices, ...unknown].map(({ code, name = code, words = explained[language][code] }) => (
+          <Checkbox key={code} value={code} disabled={disabled} label={<bdi>{name}</bdi>} description={words && <bdi>{words}</bdi>} />
+        ))}
+      </div>
+    </Checkbox.Group>
+  );
 }
 
 /** A map from text to text, such as customAttributes. */

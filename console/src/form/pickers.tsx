@@ -3,17 +3,13 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, type Schemas } from '../api/client';
+import { collectionPath } from '../api/collections';
 import { useTexts } from '../texts';
 import { parts } from '../texts/parts';
-import { common, type FieldProps } from './fields';
+import { ChecksField, common, type FieldProps, TextsField } from './fields';
 
 /** What all items of configuration have, and whatever else one has. */
 export type Item = Schemas['AccountType'] & Record<string, unknown>;
-
-/** The path of a collection. All have one shape, so that of one of them stands for the type. */
-export function collectionPath(collection: string) {
-  return `/v1/config/${collection}` as '/v1/config/account-types';
-}
 
 export function itemsQuery(collection: string) {
   return queryOptions({
@@ -53,6 +49,25 @@ export function CodeField({ schema, value, onChange, wrap, siblings }: FieldProp
       limit={200}
       nothingFoundMessage={t.nothingMatches}
       placeholder={t.search}
+    />
+  );
+}
+
+/** Codes of items of configuration, all of which are shown. */
+export function CodesField(props: FieldProps) {
+  const { data, error } = useQuery(itemsQuery(props.schema['x-casm-collection']!));
+  if (error) return <TextsField {...props} />;
+  const choices = (data ?? []).map(({ code, name, description, permissions }) => ({
+    code,
+    name,
+    words: description || (Array.isArray(permissions) ? permissions.join(', ') : undefined),
+  }));
+  return (
+    <ChecksField
+      value={Array.isArray(props.value) ? (props.value as string[]) : []}
+      onChange={(v) => props.onChange(v.length ? v : undefined)}
+      wrap={props.wrap}
+      choices={choices}
     />
   );
 }

@@ -2,6 +2,7 @@ import { Alert, Button, FileButton, Group, Table, Text, Textarea } from '@mantin
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { asProblem, type Problem } from '../api/problem';
+import { useMay } from '../api/session';
 import { Page } from '../parts/Page';
 import { ProblemAlert } from '../parts/ProblemAlert';
 import { useLanguage, useTexts } from '../texts';
@@ -16,10 +17,11 @@ const mostShown = 500_000;
 /** The configuration as a document: out, and in with its difference shown first. */
 export function TransferPage() {
   const t = useTexts(operations);
+  const may = useMay();
   return (
     <Page title={t.pages.transfer}>
       <Export />
-      <Import />
+      {may('config:write') && <Import />}
     </Page>
   );
 }

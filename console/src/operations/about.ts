@@ -25,9 +25,9 @@ export function careOf({ messageCode, payload }: Item): string | undefined {
   return refId && `/care/${collections[owner ?? messageCode]}/${refId}`;
 }
 
-/** curl with the address of this server; where a key is needed, its place. */
+/** curl with the address of this server; where the server asks who calls, the place of a key. */
 export function curl(path: string, ...more: string[]): string {
-  const key = session.key() ? ['-H "Authorization: Bearer $CASM_KEY"'] : [];
+  const key = session.open() ? [] : ['-H "Authorization: Bearer $CASM_KEY"'];
   return ['curl -sS --fail-with-body', ...key, ...more, `'${location.origin}${path}'`].join(' \\\n  ');
 }
 

@@ -1,4 +1,5 @@
 import { type AnyRoute, createRoute, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { collectionRoutes } from '../configuration/routes';
 
 export function operationsRoutes(root: AnyRoute) {
   const pages = {
@@ -7,8 +8,10 @@ export function operationsRoutes(root: AnyRoute) {
     '/operations/warehouse': lazyRouteComponent(() => import('./WarehousePage'), 'WarehousePage'),
     '/operations/health': lazyRouteComponent(() => import('./HealthPage'), 'HealthPage'),
     '/operations/transfer': lazyRouteComponent(() => import('./TransferPage'), 'TransferPage'),
+    '/operations/access/audit': lazyRouteComponent(() => import('./AuditPage'), 'AuditPage'),
   };
   return [
+    ...collectionRoutes(root, '/operations/access'),
     createRoute({
       getParentRoute: () => root,
       path: '/operations',

@@ -5,5 +5,5 @@ import { parts } from '../texts/parts';
 /** Says that something was done. */
 export function useNotify() {
   const t = useTexts(parts);
-  return (message: string) => notifications.show({ message, color: 'green', closeButtonProps: { 'aria-label': t.close } });
+  return (message: string, color = 'green') => notifications.show({ message, color, closeButtonProps: { 'aria-label': t.close } });
 }

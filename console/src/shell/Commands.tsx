@@ -1,7 +1,7 @@
 import { Spotlight, spotlight } from '@mantine/spotlight';
 import { useNavigate } from '@tanstack/react-router';
-import { perspectiveNames, perspectives } from '../perspectives';
-import { useLanguage, useTexts } from '../texts';
+import { usePerspectives } from '../perspectives';
+import { useTexts } from '../texts';
 import { shell } from '../texts/shell';
 
 export const openCommands = () => spotlight.open();
@@ -9,11 +9,10 @@ export const openCommands = () => spotlight.open();
 /** Every page by its name, from the keyboard. */
 export function Commands() {
   const t = useTexts(shell);
-  const { language } = useLanguage();
   const navigate = useNavigate();
-  const actions = perspectiveNames.map((name) => ({
+  const actions = usePerspectives().map(({ name, groups }) => ({
     group: t.perspectives[name],
-    actions: perspectives[name](language)
+    actions: groups
       .flatMap((g) => g.entries)
       .map((e) => ({ id: `${name} ${e.path}`, label: e.label, onClick: () => void navigate({ to: e.path }) })),
   }));

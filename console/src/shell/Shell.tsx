@@ -1,10 +1,22 @@
-import { ActionIcon, AppShell, Burger, Group, NativeSelect, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import {
+  ActionIcon,
+  AppShell,
+  Burger,
+  Group,
+  NativeSelect,
+  Text,
+  useComputedColorScheme,
+  useMantineColorScheme,
+  VisuallyHidden,
+} from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useNavigate, useRouter } from '@tanstack/react-router';
 import { Suspense, useEffect, useState } from 'react';
+import { asProblem } from '../api/problem';
 import { session, useSession } from '../api/session';
 import { Loading } from '../parts/Loading';
-import { type Perspective, perspectiveNames, perspectiveOf, perspectives } from '../perspectives';
+import { useNotify } from '../parts/notify';
+import { type Perspective, perspectiveOf, usePerspectives } from '../perspectives';
 import { type Language, languages, useLanguage, useTexts } from '../texts';
 import { shell } from '../texts/shell';
 import { Commands, openCommands } from './Commands';
@@ -15,13 +27,14 @@ import classes from './shell.module.css';
 /** What stands around every page: perspective, menu, language, colours, commands. */
 export function Shell() {
   const t = useTexts(shell);
-  const { language } = useLanguage();
+  const { who, needed } = useSession();
+  const offered = usePerspectives();
   const navigate = useNavigate();
   const { pathname } = useLocation();
   const [opened, { toggle, close }] = useDisclosure();
   const [last, setLast] = useState<Perspective>('integration');
   const here = perspectiveOf(pathname);
-  const perspective = here ?? last;
+  const perspective = offered.find((p) => p.name === (here ?? last)) ?? offered[0]!;
   useEffect(() => {
     if (here) setLast(here);
   }, [here]);
@@ -48,13 +61,13 @@ export function Shell() {
                 size="xs"
                 aria-label={t.perspective}
                 className={classes.select}
-                value={perspective}
+                value={perspective.name}
                 onChange={(e) => {
                   const name = e.currentTarget.value as Perspective;
                   setLast(name);
-                  void navigate({ to: perspectives[name](language)[0]!.entries[0]!.path });
+                  void navigate({ to: offered.find((p) => p.name === name)!.first });
                 }}
-                data={perspectiveNames.map((name) => ({ value: name, label: t.perspectives[name] }))}
+                data={offered.map(({ name }) => ({ value: name, label: t.perspectives[name] }))}
               />
             </label>
           </Group>
@@ -70,15 +83,17 @@ export function Shell() {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label={t.menu} className={classes.navbar}>
-        <Menu groups={perspectives[perspective](language)} path={pathname} />
+        <Menu groups={perspective.groups} path={pathname} />
         <Group gap="xs" hiddenFrom="sm" mt="md">
           <Preferences />
         </Group>
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
-        <Suspense fallback={<Loading />}>
-          <Outlet />
-        </Suspense>
+        {(who || !needed) && (
+          <Suspense key={who?.actor} fallback={<Loading />}>
+            <Outlet />
+          </Suspense>
+        )}
       </AppShell.Main>
       <Commands />
       <SignIn />
@@ -89,7 +104,6 @@ export function Shell() {
 function Preferences() {
   const t = useTexts(shell);
   const { language, setLanguage } = useLanguage();
-  const { signedIn } = useSession();
   return (
     <>
       <NativeSelect
@@ -99,11 +113,33 @@ function Preferences() {
         onChange={(e) => setLanguage(e.currentTarget.value as Language)}
         data={Object.entries(languages).map(([value, label]) => ({ value, label }))}
       />
-      {signedIn && (
-        <button type="button" className={classes.link} onClick={session.signOut}>
-          {t.signOut}
-        </button>
-      )}
+      <Who />
+    </>
+  );
+}
+
+/** Who is signed in, and the way out. Leaving a form asks first, as it does elsewhere. */
+function Who() {
+  const t = useTexts(shell);
+  const { who } = useSession();
+  const navigate = useNavigate();
+  const router = useRouter();
+  const notify = useNotify();
+  if (!who || who.dev) return null;
+  async function leave() {
+    await navigate({ to: '/' });
+    if (router.state.location.pathname !== '/') return;
+    await session.signOut().catch((e) => notify(`${t.notSignedOut} ${asProblem(e).message}`, 'red'));
+  }
+  return (
+    <>
+      <span className={classes.who} title={`${t.signedInAs} ${who.name} (${who.actor})`}>
+        <VisuallyHidden>{t.signedInAs} </VisuallyHidden>
+        <bdi>{who.name}</bdi>
+      </span>
+      <button type="button" className={classes.link} onClick={() => void leave()}>
+        {t.signOut}
+      </button>
     </>
   );
 }

@@ -1,3 +1,4 @@
+import type { Language } from '.';
 import { operateLabels } from './operateLabels';
 
 /**
@@ -6,7 +7,11 @@ import { operateLabels } from './operateLabels';
  * so a new attribute needs nothing.
  */
 export const labels: Record<string, Record<string, string>> = {
-  en: {},
+  en: {
+    // The form says it otherwise than the API.
+    "12 to 128 characters, without the user's own name. It is never told; a PUT without it keeps what stands, one with it ends the user's sessions. A user without one cannot sign in.":
+      "12 to 128 characters, without the user's own name. Left empty, it stays as it is; a new one ends the user's sessions. A user without one cannot sign in.",
+  },
   de: {
     ...operateLabels,
     Account: 'Konto',
@@ -92,6 +97,45 @@ export const labels: Record<string, Record<string, string>> = {
     Versions: 'Versionen',
     Virtual: 'Virtuell',
 
+    // Access.
+    'Built In': 'Eingebaut',
+    'Created At': 'Angelegt am',
+    Disabled: 'Gesperrt',
+    Expires: 'Endet am',
+    Password: 'Passwort',
+    Permissions: 'Berechtigungen',
+    'Rate Limit': 'Anfragen je Sekunde',
+    Revoked: 'Widerrufen',
+    Roles: 'Rollen',
+    'Whether they cannot sign in. To set it ends their sessions.':
+      'Ob sie sich nicht anmelden können. Wird es gesetzt, enden ihre Sitzungen.',
+    'What they sign in with, such as ann or ann@example.com; it cannot be changed.':
+      'Womit sie sich anmelden, etwa ann oder ann@example.com; er kann nicht geändert werden.',
+    'Their name.': 'Ihr Name.',
+    'Who they are, for people.': 'Wer sie sind, für Menschen.',
+    'Codes of roles whose permissions they have, as they are at each time.':
+      'Die Rollen, deren Berechtigungen sie haben, wie sie jeweils sind.',
+    'Codes of roles whose permissions it has, as they are at each time.': 'Die Rollen, deren Berechtigungen er hat, wie sie jeweils sind.',
+    'What they may do beside what their roles may; admin implies all.':
+      'Was sie dürfen, neben dem, was ihre Rollen dürfen; admin schließt alles ein.',
+    'What it may do beside what its roles may; admin implies all. A key needs a permission or a role.':
+      'Was er darf, neben dem, was seine Rollen dürfen; admin schließt alles ein. Ein Schlüssel braucht eine Berechtigung oder eine Rolle.',
+    'When they were made.': 'Wann sie angelegt wurden.',
+    'When it was made.': 'Wann er erzeugt wurde.',
+    'When it ends by itself; none: never.': 'Wann er von selbst endet; ohne: nie.',
+    "Requests a second; none: the installation's default.": 'Anfragen je Sekunde; ohne: die Vorgabe der Installation.',
+    'Whose key it is; business transactions record it. Several keys may share a name, so that one can follow another.':
+      'Wessen Schlüssel es ist; Geschäftsvorgänge halten es fest. Mehrere Schlüssel dürfen gleich heißen, damit einer dem anderen folgen kann.',
+    'Whether it was revoked.': 'Ob er widerrufen wurde.',
+    "The key's public part, between the underscores.": 'Der öffentliche Teil des Schlüssels, zwischen den Unterstrichen.',
+    'The code by which keys and users name it; it cannot be changed.':
+      'Der Code, mit dem Schlüssel und Benutzer sie nennen; er kann nicht geändert werden.',
+    'What it permits; admin implies all.': 'Was sie erlaubt; admin schließt alles ein.',
+    'Whether every installation has it; then it cannot be changed or deleted.':
+      'Ob jede Installation sie hat; dann kann sie nicht geändert oder gelöscht werden.',
+    "12 to 128 characters, without the user's own name. It is never told; a PUT without it keeps what stands, one with it ends the user's sessions. A user without one cannot sign in.":
+      '12 bis 128 Zeichen, ohne den eigenen Namen. Bleibt es leer, gilt das bisherige; ein neues beendet die Sitzungen. Ohne Passwort kann man sich nicht anmelden.',
+
     'A message is sent when this share is used.': 'Ist dieser Anteil verbraucht, wird eine Nachricht gesendet.',
     'A name for people.': 'Ein Name für Menschen.',
     'A percentage in millionths: 10 % is 100000.': 'Der Steuersatz.',
@@ -168,5 +212,29 @@ export const labels: Record<string, Record<string, string>> = {
       'Wann verrechnet wird; SUBSCRIBER_ANNIVERSARY nur bei einem Teilnehmer.',
     'Where the charge is booked.': 'Wo die Gebühr gebucht wird.',
     'Whether an entity with this reason is charged.': 'Ob bei diesem Grund verrechnet wird.',
+  },
+};
+
+/** What choices mean, where their names alone do not say it. */
+export const explained: Record<Language, Record<string, string>> = {
+  en: {
+    'casm:read': 'See customers and all below them, with their histories.',
+    'casm:write': 'Create and change them.',
+    'balance:write': 'Top up, deduct and set balances.',
+    'config:read': 'See the configuration, and export it.',
+    'config:write': 'Change the configuration, and import it.',
+    'stream:read': 'Read business transactions, from the journal and as they happen.',
+    'dwh:read': 'See what the data warehouse counts.',
+    admin: 'Everything; and administer users, roles and keys, and read the audit.',
+  },
+  de: {
+    'casm:read': 'Kunden und alles darunter sehen, mit ihrem Verlauf.',
+    'casm:write': 'Sie anlegen und ändern.',
+    'balance:write': 'Guthaben aufladen, abziehen und setzen.',
+    'config:read': 'Die Konfiguration sehen und exportieren.',
+    'config:write': 'Die Konfiguration ändern und importieren.',
+    'stream:read': 'Geschäftsvorgänge lesen, aus dem Journal und während sie geschehen.',
+    'dwh:read': 'Sehen, was das Data Warehouse zählt.',
+    admin: 'Alles; und Benutzer, Rollen und Schlüssel verwalten und das Protokoll lesen.',
   },
 };

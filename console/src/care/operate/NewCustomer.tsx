@@ -1,18 +1,17 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import type { Schemas } from '../../api/client';
-import { type Operation, useSchemas } from '../../api/schema';
+import type { Operation } from '../../api/schema';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { OperationDialog } from './OperationDialog';
+import { useOperations } from './useOperations';
 
 /** The button that creates a customer; onCreated is told which. */
 export function NewCustomer({ onCreated }: { onCreated?(customer: Schemas['Customer']): void }) {
   const t = useTexts(operate);
   const [open, setOpen] = useState<Operation>();
-  const operation = useSchemas()
-    .operations('/v1/casm/customers/create')
-    .find((o) => o.id === 'createCustomer');
+  const operation = useOperations().find((o) => o.id === 'createCustomer');
   if (!operation) return null;
   return (
     <>

@@ -1,12 +1,13 @@
 import { Button, type ButtonProps, Text } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { useState } from 'react';
-import { type Operation, useSchemas } from '../../api/schema';
+import type { Operation } from '../../api/schema';
 import { Dialog } from '../../parts/Dialog';
 import { useTexts } from '../../texts';
 import { operate } from '../../texts/operate';
 import { OperationForm } from './OperationForm';
 import { type Entity, type Kind, offered, type Transaction, type Values } from './operations';
+import { useOperations } from './useOperations';
 
 interface Props {
   /** The operation whose form is open; none: the dialog is closed. */
@@ -86,7 +87,7 @@ interface OperationButtonProps extends ButtonProps {
 export function OperationButton({ path, kind, entity, preset, children, ...rest }: OperationButtonProps) {
   const [open, setOpen] = useState<Operation>();
   const nameOf = useNameOf();
-  const operation = offered(useSchemas().operations('/v1/casm/'), kind, entity)
+  const operation = offered(useOperations(), kind, entity)
     .flatMap((g) => g.operations)
     .find((o) => o.path.endsWith(path));
   if (!operation) return null;
