@@ -46,7 +46,7 @@ browse('an administrator makes users and keys, and the audit tells of it', async
   // Roles that every installation has are only shown.
   await menu(page, 'Roles');
   await page.getByRole('link', { name: 'reader', exact: true }).click();
-  await page.getByText('Every installation has it').waitFor();
+  await page.getByText('Every installation has it; it cannot be changed.').waitFor();
   assert.equal(await page.getByRole('button', { name: /Save|Delete/ }).count(), 0);
   await accessible(page);
 
@@ -57,7 +57,7 @@ browse('an administrator makes users and keys, and the audit tells of it', async
   await page.getByRole('checkbox', { name: 'config:read', exact: true }).check();
   await page.getByRole('button', { name: 'Save' }).click();
   const once = page.getByRole('dialog', { name: 'The new API key' });
-  const key = (await once.locator('code').textContent()).trim();
+  const key = (await once.locator('pre').textContent()).trim();
   await accessible(page);
   await once.getByRole('button', { name: 'Copy' }).waitFor();
   await once.getByRole('button', { name: 'I have it' }).click();
@@ -106,10 +106,10 @@ browse('people sign in and out; a reader is offered what they may do', async (pa
   await accessible(page);
 
   // No script reads the session, and signing out ends it.
-  assert.equal(
-    await page.evaluate(() => document.cookie + JSON.stringify([localStorage, sessionStorage]).replace('casm.language', '')),
-    '[{},{}]',
-  );
+  const cookie = (await page.context().cookies()).find(({ name }) => name === 'casm_session');
+  const seen = await page.evaluate(() => document.cookie + JSON.stringify([localStorage, sessionStorage]));
+  assert.ok(cookie.httpOnly && cookie.sameSite === 'Strict');
+  assert.ok(!seen.includes(cookie.value) && !seen.includes(cookie.name));
   await page.getByRole('button', { name: 'Sign out' }).click();
   await dialog.waitFor();
   await page.reload();

@@ -45,7 +45,14 @@ export function TextField({ schema, value, onChange, wrap }: FieldProps) {
     onChange: (e: { currentTarget: { value: string } }) => onChange(given(e.currentTarget.value)),
   };
   if (schema['x-casm-as'] === 'secret')
-    return <PasswordInput {...props} autoComplete="new-password" visibilityToggleButtonProps={{ 'aria-label': t.showSecret }} />;
+    return (
+      <PasswordInput
+        {...props}
+        aria-invalid={wrap.error ? true : undefined} // which the library sets on what stands around the input
+        autoComplete="new-password"
+        visibilityToggleButtonProps={{ 'aria-label': t.showSecret }}
+      />
+    );
   if (schema['x-casm-multiline']) return <Textarea {...props} autosize minRows={2} maxRows={12} />;
   return <TextInput {...props} autoComplete="off" spellCheck={false} />;
 }
@@ -145,7 +152,7 @@ interface ChecksProps {
 export function ChecksField({ value, onChange, wrap, choices }: ChecksProps) {
   const { language } = useLanguage();
   const unknown = value.filter((v) => !choices.some((c) => c.code === v)).map((code) => ({ code, name: code, words: undefined }));
-  const { disabled, ...rest } = common(wrap);
+  const { disabled, 'aria-required': _, ...rest } = common(wrap); // which a group does not have
   return (
     <Checkbox.Group {...rest} value={value} onChange={onChange} className={classes.wide}>
       <div className={classes.checks}>

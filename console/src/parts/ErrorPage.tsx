@@ -3,10 +3,14 @@ import { type ErrorComponentProps, useRouter } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { asProblem } from '../api/problem';
 import { useSession } from '../api/session';
+import { useTexts } from '../texts';
+import { parts } from '../texts/parts';
+import { Page } from './Page';
 import { ProblemAlert } from './ProblemAlert';
 
 /** In the place of a page that could not be shown. */
 export function ErrorPage({ error, reset }: ErrorComponentProps) {
+  const t = useTexts(parts);
   const router = useRouter();
   const queries = useQueryErrorResetBoundary();
   const { needed } = useSession();
@@ -21,5 +25,9 @@ export function ErrorPage({ error, reset }: ErrorComponentProps) {
   useEffect(() => {
     if (signedIn) again();
   }, [signedIn]);
-  return <ProblemAlert problem={problem} retry={again} />;
+  return (
+    <Page title={t.noPage}>
+      <ProblemAlert problem={problem} retry={again} />
+    </Page>
+  );
 }

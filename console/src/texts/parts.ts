@@ -3,6 +3,7 @@ import { catalogue } from '.';
 /** Texts of what all perspectives use: problems, forms. */
 export const parts = catalogue({
   en: {
+    noPage: 'This page cannot be shown',
     refused: 'The server refused this.',
     refusedFields: 'See the fields below.',
     forbidden: 'You are not permitted to do this.',
@@ -49,6 +50,7 @@ export const parts = catalogue({
   de: {
     refused: 'Der Server hat das abgelehnt.',
     refusedFields: 'Siehe die Felder unten.',
+    noPage: 'Diese Seite kann nicht gezeigt werden',
     forbidden: 'Sie dürfen das nicht.',
     forbiddenHow: 'Bitten Sie um die genannte Berechtigung, oder melden Sie sich als jemand an, der sie hat.',
     unauthenticated: 'Sie sind nicht angemeldet.',
