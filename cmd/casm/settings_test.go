@@ -69,7 +69,7 @@ func TestSettingsRefused(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown key":    {"lisen: 127.0.0.1:1", []string{"serve"}, `no setting "lisen"; there are api-key, api-key-file, batch-limit`},
+		"unknown key":    {"lisen: 127.0.0.1:1", []string{"serve"}, `no setting "lisen"; there are api-key, api-key-file, audit-retention`},
 		"flag only":      {"scenario: update-one", []string{"load"}, `no setting "scenario"`},
 		"config itself":  {"config: x", []string{"serve"}, `no setting "config"`},
 		"a list":         {"listen: [a, b]", []string{"serve"}, "listen must be"},
