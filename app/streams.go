@@ -145,7 +145,7 @@ func (a streamsOf) ResumeStream(ctx context.Context, actor, code string, custome
 // ReplayStream implements httpapi.Streams.
 func (a streamsOf) ReplayStream(ctx context.Context, code string, r httpapi.StreamReplay) error {
 	if code == streamName {
-		return refused("", "the built-in stream holds each message once, and is not sent anything twice: a subscriber reads it again from where it likes, by a consumer of its own, or pages through /v1/business-transactions")
+		return refused("code", "the built-in stream holds each message once, and is not sent anything twice: a subscriber reads it again from where it likes, by a consumer of its own, or pages through /v1/business-transactions")
 	}
 	p, err := a.endpoint(ctx, code)
 	if err != nil {

@@ -23,6 +23,7 @@ var collections = []struct{ path, item, changed, bad, refusal string }{
 	{"gl-codes", `"description": "One"`, `"description": "Two"`, `"name": ""`, "invalid_value /name"},
 	{"charging-classes", `"parent": "fees"`, `"description": "At the top"`, `"parent": "none"`, "not_configured /parent"},
 	{"products", `"services": [{"code": "fee", "name": "Fee", "kind": "one-time-fee"}]`, `"services": [{"code": "b", "kind": "balance"}]`, `"services": [{"code": "fee", "kind": "lottery"}]`, "invalid_value /services/0/kind"},
+	{"pub-sub-endpoints", `"type": "WEBHOOK", "url": "https://receiver.example/hook", "paused": true`, `"type": "WEBHOOK", "url": "https://receiver.example/hook", "paused": true, "messages": ["customer"]`, `"type": "WEBHOOK", "url": "ftp://receiver.example"`, "invalid_value /url"},
 	{
 		"offers", `"product": "anyOneTimeFee", "versions": [{"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {"charge": 1000000}}]}]`,
 		`"product": "anyOneTimeFee", "priority": 9, "versions": []`, `"product": "anyOneTimeFee", "versions": [{"version": 1, "currency": "EUR", "services": [{"service": "fee", "attributes": {}}]}]`, "attribute_required /versions/0/services/0/attributes/charge",

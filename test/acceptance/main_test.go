@@ -33,7 +33,7 @@ var allCases = slices.Concat(
 	seedCases, customerCases, accountCases, parentCases, billCycleCases, subscriberCases, resourceCases,
 	subscriptionCases, individualCases, balanceCases, stateCases, cascadeCases, attributeCases,
 	requestCases, shapeCases, batchCases, readCases, listCases, historyCases, configCases, configRuleCases,
-	feedCases, systemCases,
+	feedCases, systemCases, accessCases,
 )
 
 // beyond are the codes of contract 4 that a healthy server in --dev does not

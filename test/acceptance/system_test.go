@@ -205,8 +205,8 @@ func TestAccess(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	public := []string{"health", "ready", "start"}
-	free := append([]string{"batch", "metrics", "openAPI", "docs"}, public...) // any credential will do, or what is in the batch decides
+	public := []string{"health", "ready", "start", "signIn", "signOut"}
+	free := append([]string{"batch", "metrics", "openAPI", "docs", "readSession"}, public...) // any credential will do, or what is in the batch decides
 	for _, op := range api.Operations {
 		if !slices.Contains(public, op.ID) {
 			refused(op, "", http.StatusUnauthorized, "unauthenticated")
