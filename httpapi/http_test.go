@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"casm/auth"
 	"casm/engine"
 	"casm/store"
 )
@@ -252,6 +253,8 @@ func TestFaults(t *testing.T) {
 		{store.ErrUnavailable, 503, "overloaded", "1"},
 		{errors.Join(store.ErrOutcomeUnknown, errors.New("secret of the house")), 504, "outcome_unknown", ""},
 		{errors.New("secret of the house"), 500, "internal", ""},
+		// It was done: a 503 would say that it was not.
+		{&auth.Unrecorded{Act: "role.create", Err: errors.Join(store.ErrUnavailable, errors.New("secret of the house"))}, 500, "internal", ""},
 		{nil, 500, "internal", ""}, // panics
 	} {
 		a := newAPI(t, func(o *Options) { o.Dev, o.Engine = true, failing{o.Engine, c.err, c.err == nil} })

@@ -73,6 +73,12 @@ func (x *exchange) fail(err error) {
 		x.refuse(v)
 		return
 	}
+	// What was done must not be answered with a 503, whatever kept it from the audit.
+	if u, ok := errors.AsType[*auth.Unrecorded](err); ok {
+		x.logFault(err)
+		x.refuseOne(casm.Internal, "", "%s was done, but could not be written to the audit; the log has it under the id %s", u.Act, x.id)
+		return
+	}
 	switch {
 	case x.r.Context().Err() != nil:
 		x.gone = true
