@@ -80,17 +80,9 @@ type Key struct {
 // KeyOf returns what is told of a key: nothing secret.
 func KeyOf(k *casm.APIKey) Key {
 	return Key{
-		Code: k.Code, Name: k.Name, Description: k.Description, Roles: some(k.Roles), Permissions: some(k.Permissions),
+		Code: k.Code, Name: k.Name, Description: k.Description, Roles: k.Roles, Permissions: k.Permissions,
 		Expires: k.Expires, RateLimit: k.RateLimit, Revoked: k.Revoked, CreatedAt: k.CreatedAt, Version: k.Version,
 	}
-}
-
-// some is a list that is there, if empty.
-func some(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }
 
 // Keys administers API keys.

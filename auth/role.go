@@ -27,7 +27,7 @@ type Role struct {
 // RoleOf returns what is told of a role.
 func RoleOf(r *casm.Role) Role {
 	return Role{
-		Code: r.Code, Name: r.Name, Description: r.Description, Permissions: some(r.Permissions),
+		Code: r.Code, Name: r.Name, Description: r.Description, Permissions: r.Permissions,
 		BuiltIn: slices.Contains(casm.CollectionByPath(RoleCollection).Builtin, r.Code), Version: r.Version,
 	}
 }

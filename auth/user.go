@@ -34,7 +34,7 @@ type Password struct {
 // UserOf returns what is told of a user.
 func UserOf(u *casm.User) User {
 	return User{
-		Code: u.Code, Name: u.Name, Description: u.Description, Roles: some(u.Roles), Permissions: some(u.Permissions),
+		Code: u.Code, Name: u.Name, Description: u.Description, Roles: u.Roles, Permissions: u.Permissions,
 		Disabled: u.Disabled, CreatedAt: u.CreatedAt, Version: u.Version,
 	}
 }

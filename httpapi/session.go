@@ -77,7 +77,7 @@ func beginSession(s *Server, x *exchange) {
 	x.who = begun.Principal
 	x.audit(auth.OutcomeDone, slog.String("user", begun.User))
 	http.SetCookie(x, begun.Cookie)
-	x.marshal(begunSession{User: begun.User, Name: begun.Name, Permissions: some(begun.Permissions), ExpiresAt: begun.Expires})
+	x.marshal(begunSession{User: begun.User, Name: begun.Name, Permissions: begun.Permissions, ExpiresAt: begun.Expires})
 }
 
 func readSession(s *Server, x *exchange) {
@@ -86,16 +86,8 @@ func readSession(s *Server, x *exchange) {
 	}
 	w := x.who
 	x.marshal(caller{
-		Actor: w.Actor, User: w.User, Key: w.Key, Name: w.Name, Permissions: some(w.Permissions), ExpiresAt: w.Expires, Dev: s.dev,
+		Actor: w.Actor, User: w.User, Key: w.Key, Name: w.Name, Permissions: w.Permissions, ExpiresAt: w.Expires, Dev: s.dev,
 	})
-}
-
-// some is a list that is there, if empty.
-func some(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }
 
 func endSession(s *Server, x *exchange) {

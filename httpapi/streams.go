@@ -159,9 +159,6 @@ func streamBehind(s *Server, x *exchange) {
 	if len(items) > limit {
 		out.Items, out.Next = items[:limit], items[limit-1].Customer.RefID.String()
 	}
-	if out.Items == nil {
-		out.Items = []StreamCustomer{}
-	}
 	x.marshal(out)
 }
 

@@ -23,13 +23,13 @@ func (r *Relay) Run(ctx context.Context) error {
 		if time.Since(governed) >= leaseTurn {
 			governed = time.Now()
 			if err := r.govern(ctx); err != nil {
-				wait(ctx, t.pause(ctx, r, err), nil)
+				Wait(ctx, t.pause(ctx, r, err), nil)
 				continue
 			}
 		}
 		if resumed := r.paused(); resumed != nil {
 			r.survey(ctx)
-			wait(ctx, min(r.o.MaxPause, leaseTurn), resumed)
+			Wait(ctx, min(r.o.MaxPause, leaseTurn), resumed)
 			continue
 		}
 		// The channel comes before the look, so that no commit falls between.
@@ -43,20 +43,20 @@ func (r *Relay) Run(ctx context.Context) error {
 		case err != nil && ctx.Err() != nil:
 			return nil //nolint:nilerr // the end of ctx is no error
 		case err != nil:
-			wait(ctx, t.pause(ctx, r, err), nil)
+			Wait(ctx, t.pause(ctx, r, err), nil)
 			continue
 		case out.standby:
 			t.over(r)
 			r.stand()
-			wait(ctx, leaseTurn, nil)
+			Wait(ctx, leaseTurn, nil)
 			continue
 		case out.published > 0:
 			last = begun
 		}
 		t.over(r)
 		if !out.more {
-			wait(ctx, r.o.Poll, wake)
-			wait(ctx, time.Until(last.Add(r.o.Gather)), nil)
+			Wait(ctx, r.o.Poll, wake)
+			Wait(ctx, time.Until(last.Add(r.o.Gather)), nil)
 		}
 	}
 	return nil
@@ -91,7 +91,7 @@ func (r *Relay) Flush(ctx context.Context) error {
 		case blocked(err):
 			return err
 		default:
-			wait(ctx, t.pause(ctx, r, err), nil)
+			Wait(ctx, t.pause(ctx, r, err), nil)
 		}
 		if ctx.Err() != nil && !r.reached(head.Position) {
 			s := r.Status()
@@ -100,8 +100,8 @@ func (r *Relay) Flush(ctx context.Context) error {
 	}
 }
 
-// wait waits for a duration, ctx, or a channel, whichever is first.
-func wait(ctx context.Context, d time.Duration, c <-chan struct{}) {
+// Wait waits for a duration, ctx, or a channel, whichever is first.
+func Wait(ctx context.Context, d time.Duration, c <-chan struct{}) {
 	if d <= 0 {
 		return
 	}

@@ -29,16 +29,14 @@ import (
 // It listens on two ports of the loopback: on one everybody may do everything;
 // on the other, with TLS, one signs in and may do what Allow allowed.
 type Kafka struct {
-	CA     string // file with the certificate (PEM) of its CA
-	folder string
-	java   string
-	files  string
+	daemon
+	CA    string // file with the certificate (PEM) of its CA
+	java  string
+	files string
 
 	port, secure, controller int
 
-	mu      sync.Mutex
-	process *process
-	topics  atomic.Int64
+	topics atomic.Int64
 }
 
 // KafkaPassword is that of each user that Allow knows.
@@ -73,7 +71,7 @@ func StartKafka(t testing.TB) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kafka{java: java, files: files, folder: folder, CA: filepath.Join(folder, "ca.pem")}
+	k := &Kafka{daemon: daemon{folder: folder}, java: java, files: files, CA: filepath.Join(folder, "ca.pem")}
 	for _, port := range []*int{&k.port, &k.secure, &k.controller} {
 		if *port, err = freePort(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(folder))
@@ -174,14 +172,7 @@ func (k *Kafka) format() error {
 func (k *Kafka) Start() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	log, err := os.OpenFile(k.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer log.Close() // the broker has its own
-	cmd := k.run("kafka.Kafka", k.config())
-	cmd.Stdout, cmd.Stderr = log, log
-	if k.process, err = startProcess(cmd, syscall.SIGKILL); err != nil {
+	if err := k.launch(k.run("kafka.Kafka", k.config()), syscall.SIGKILL); err != nil {
 		return fmt.Errorf("start Kafka: %w", err)
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(k.Address()))
@@ -205,39 +196,6 @@ func (k *Kafka) Start() error {
 			return fmt.Errorf("Kafka does not answer: %w\n%s", err, k.Tail())
 		}
 	}
-}
-
-func (k *Kafka) logFile() string { return filepath.Join(k.folder, "log") }
-
-// Tail gives the end of the broker's log.
-func (k *Kafka) Tail() string {
-	text, err := os.ReadFile(k.logFile())
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-3000):])
-}
-
-// Kill ends the broker with SIGKILL; Start recovers.
-func (k *Kafka) Kill() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.process == nil {
-		return nil
-	}
-	err := killAll(k.process)
-	<-k.process.ended
-	k.process = nil
-	return err
-}
-
-// Freeze stops the broker where it is, or lets it go on.
-func (k *Kafka) Freeze(freeze bool) error {
-	signal := syscall.SIGCONT
-	if freeze {
-		signal = syscall.SIGSTOP
-	}
-	return k.process.cmd.Process.Signal(signal)
 }
 
 // Stop ends the broker and removes all that it held.

@@ -24,22 +24,13 @@ import (
 // the machine's binaries and durable as one in production. Everything that it
 // holds goes with Stop.
 type Postgres struct {
-	folder string // data and socket stand below it
+	daemon // data and socket stand below its folder
 	bin    string
 	port   int
 	user   *syscall.Credential // nil: as ourselves
 
-	mu      sync.Mutex
-	process *process
-
 	templating sync.Mutex // CREATE DATABASE wants its template for itself
 	databases  atomic.Int64
-}
-
-// process is one run of the server.
-type process struct {
-	cmd   *exec.Cmd
-	ended chan struct{}
 }
 
 const (
@@ -64,7 +55,7 @@ func StartPostgres(settings ...string) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{folder: folder, bin: bin, user: user}
+	p := &Postgres{daemon: daemon{folder: folder}, bin: bin, user: user}
 	if err := p.create(settings); err != nil {
 		return nil, errors.Join(fmt.Errorf("temporary PostgreSQL: %w", err), os.RemoveAll(folder))
 	}
@@ -120,38 +111,45 @@ func unprivileged() (*syscall.Credential, error) {
 
 func (p *Postgres) data() string { return filepath.Join(p.folder, "data") }
 
-func (p *Postgres) create(settings []string) error {
+// prepare gives the server's user the folder, and the server a port.
+func (p *Postgres) prepare() (err error) {
 	if p.user != nil {
 		if err := os.Chown(p.folder, int(p.user.Uid), int(p.user.Gid)); err != nil {
 			return err
 		}
 	}
-	port, err := freePort()
+	p.port, err = freePort()
+	return err
+}
+
+// configure adds lines to the server's settings; the last of a name counts.
+func (p *Postgres) configure(lines ...string) error {
+	config, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	p.port = port
+	lines = append(lines, "port = "+strconv.Itoa(p.port), "unix_socket_directories = '"+p.folder+"'")
+	_, err = config.WriteString("\n" + strings.Join(lines, "\n") + "\n")
+	return errors.Join(err, config.Close())
+}
+
+func (p *Postgres) create(settings []string) error {
+	if err := p.prepare(); err != nil {
+		return err
+	}
 	// --no-sync: what initdb writes need not survive a crash of the machine.
 	cmd := p.command("initdb", "--no-sync", "--auth=trust", "--username=casm", "--encoding=UTF8", "--locale=C",
 		"--pgdata="+p.data())
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, output)
 	}
-	lines := append([]string{
+	return p.configure(append([]string{
 		"listen_addresses = '127.0.0.1'",
-		"port = " + strconv.Itoa(port),
-		"unix_socket_directories = '" + p.folder + "'",
 		"fsync = on", "synchronous_commit = on", "full_page_writes = on",
 		"shared_buffers = 256MB", "max_wal_size = 2GB", "max_connections = 200",
 		"max_locks_per_transaction = 128",
 		"log_min_messages = warning", "log_lock_waits = off",
-	}, settings...)
-	config, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = config.WriteString("\n" + strings.Join(lines, "\n") + "\n")
-	return errors.Join(err, config.Close())
+	}, settings...)...)
 }
 
 // command is one of PostgreSQL's programs, run as the server's user.
@@ -177,15 +175,8 @@ func freePort() (int, error) {
 func (p *Postgres) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	log, err := os.OpenFile(p.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer log.Close() // the server has its own
 	launch := func() error {
-		cmd := p.command("postgres", "-D", p.data())
-		cmd.Stdout, cmd.Stderr = log, log
-		if p.process, err = startProcess(cmd, syscall.SIGQUIT); err != nil {
+		if err := p.launch(p.command("postgres", "-D", p.data()), syscall.SIGQUIT); err != nil {
 			return fmt.Errorf("start PostgreSQL: %w", err)
 		}
 		return nil
@@ -206,8 +197,8 @@ func (p *Postgres) Start() error {
 		select {
 		case <-p.process.ended:
 			// One of those that were killed may not be gone yet.
-			if !strings.Contains(p.tail(), "is still in use") || time.Now().After(until) {
-				return fmt.Errorf("PostgreSQL ended at its start: %s", p.tail())
+			if !strings.Contains(p.Tail(), "is still in use") || time.Now().After(until) {
+				return fmt.Errorf("PostgreSQL ended at its start: %s", p.Tail())
 			}
 			time.Sleep(50 * time.Millisecond)
 			if err := launch(); err != nil {
@@ -216,50 +207,17 @@ func (p *Postgres) Start() error {
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(until) {
-			return fmt.Errorf("PostgreSQL does not take connections: %w\n%s", err, p.tail())
+			return fmt.Errorf("PostgreSQL does not take connections: %w\n%s", err, p.Tail())
 		}
 	}
-}
-
-// Log is the path of the server's log.
-func (p *Postgres) Log() string { return filepath.Join(p.folder, "log") }
-
-func (p *Postgres) tail() string {
-	text, err := os.ReadFile(p.Log())
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-2000):])
 }
 
 // Shutdown ends the server as an operator would in a hurry: connections are
 // cut, what was committed is kept (mode "fast" of pg_ctl).
 func (p *Postgres) Shutdown() error { return p.end(syscall.SIGINT) }
 
-// Freeze stops the server and its sessions where they are, or lets them go on.
-func (p *Postgres) Freeze(freeze bool) error {
-	signal := syscall.SIGCONT
-	if freeze {
-		signal = syscall.SIGSTOP
-	}
-	return signalAll(p.process, signal)
-}
-
 // Crash ends the server without giving it time for anything; Start recovers.
 func (p *Postgres) Crash() error { return p.end(syscall.SIGQUIT) }
-
-// Kill ends all processes of the server with SIGKILL at once; Start recovers.
-func (p *Postgres) Kill() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.process == nil {
-		return nil
-	}
-	err := killAll(p.process)
-	<-p.process.ended
-	p.process = nil
-	return err
-}
 
 func (p *Postgres) end(signal syscall.Signal) error {
 	p.mu.Lock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -18,7 +17,7 @@ func (p *Postgres) StartStandby(ctx context.Context) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Postgres{folder: folder, bin: p.bin, user: p.user}
+	s := &Postgres{daemon: daemon{folder: folder}, bin: p.bin, user: p.user}
 	if err := s.follow(p); err != nil {
 		return nil, errors.Join(fmt.Errorf("temporary standby: %w", err), os.RemoveAll(folder))
 	}
@@ -36,13 +35,8 @@ func (p *Postgres) StartStandby(ctx context.Context) (*Postgres, error) {
 	return s, nil
 }
 
-func (p *Postgres) follow(primary *Postgres) (err error) {
-	if p.user != nil {
-		if err := os.Chown(p.folder, int(p.user.Uid), int(p.user.Gid)); err != nil {
-			return err
-		}
-	}
-	if p.port, err = freePort(); err != nil {
+func (p *Postgres) follow(primary *Postgres) error {
+	if err := p.prepare(); err != nil {
 		return err
 	}
 	cmd := p.command("pg_basebackup", "--pgdata="+p.data(), "--checkpoint=fast", "--no-sync", "--wal-method=stream", "--write-recovery-conf",
@@ -50,12 +44,7 @@ func (p *Postgres) follow(primary *Postgres) (err error) {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pg_basebackup: %w\n%s", err, output)
 	}
-	config, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(config, "\nport = %d\nunix_socket_directories = '%s'\n", p.port, p.folder)
-	return errors.Join(err, config.Close())
+	return p.configure()
 }
 
 // awaitSync waits until commits wait for the standby.

@@ -78,9 +78,9 @@ func (e *endpoint) run(ctx context.Context) {
 		if work != nil {
 			stopped = work.stopped
 		}
-		wait(ctx, store.TurnEvery, stopped)
+		relay.Wait(ctx, store.TurnEvery, stopped)
 		if closed(stopped) {
-			wait(ctx, restPause, nil)
+			relay.Wait(ctx, restPause, nil)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (e *endpoint) work(ctx context.Context) (err error) {
 		if err := e.save(ctx, store.ProgressChange{Progress: store.Progress{After: e.saved.After}}); err != nil {
 			return err
 		}
-		wait(ctx, jitter(pause), nil)
+		relay.Wait(ctx, jitter(pause), nil)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end of ctx is no error
 		}

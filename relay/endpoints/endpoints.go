@@ -5,6 +5,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -81,13 +82,13 @@ type Endpoints struct {
 
 // New gives Endpoints that do nothing before Run.
 func New(o Options) *Endpoints {
-	set(&o.Holder, uuid.NewString())
-	set(&o.Source, relay.DefaultSource)
-	set(&o.Poll, 250*time.Millisecond)
-	set(&o.Workers, 8)
-	set(&o.Park, 24*time.Hour)
-	set(&o.MaxBehind, 10_000)
-	set(&o.FirstPause, time.Second)
+	o.Holder = cmp.Or(o.Holder, uuid.NewString())
+	o.Source = cmp.Or(o.Source, relay.DefaultSource)
+	o.Poll = cmp.Or(o.Poll, 250*time.Millisecond)
+	o.Workers = cmp.Or(o.Workers, 8)
+	o.Park = cmp.Or(o.Park, 24*time.Hour)
+	o.MaxBehind = cmp.Or(o.MaxBehind, 10_000)
+	o.FirstPause = cmp.Or(o.FirstPause, time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -95,13 +96,6 @@ func New(o Options) *Endpoints {
 		o.Now = time.Now
 	}
 	return &Endpoints{o: o, metrics: newMetrics(o.Metrics)}
-}
-
-func set[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
 }
 
 func (e *Endpoints) now() casm.Time { return casm.TimeOf(e.o.Now()) }
@@ -183,15 +177,4 @@ func (e *Endpoints) adjust(ctx context.Context, s *casm.Snapshot, all map[string
 // keyOf names an endpoint in the store.
 func keyOf(code string) store.CodeKey {
 	return store.CodeKey{Collection: casm.PubSubEndpoints, Code: code}
-}
-
-// wait waits for a duration, ctx, or a channel, whichever is first.
-func wait(ctx context.Context, d time.Duration, c <-chan struct{}) {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c:
-	case <-ctx.Done():
-	}
 }

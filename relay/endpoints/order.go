@@ -72,10 +72,10 @@ func (e *endpoint) inOrder(ctx context.Context) error {
 		}
 		switch {
 		case len(batch) > 0:
-			wait(ctx, min(time.Until(until), saveEvery), nil)
+			relay.Wait(ctx, min(time.Until(until), saveEvery), nil)
 		case !more:
-			wait(ctx, e.o.Poll, wake)
-			wait(ctx, time.Until(readAt.Add(gather)), nil)
+			relay.Wait(ctx, e.o.Poll, wake)
+			relay.Wait(ctx, time.Until(readAt.Add(gather)), nil)
 		}
 	}
 	if done != stored {
