@@ -13,6 +13,7 @@ import (
 
 	"casm"
 	"casm/auth"
+	"casm/command"
 	"casm/engine"
 	"casm/store/sqlite"
 
@@ -213,6 +214,21 @@ func TestRoleNames(t *testing.T) {
 			if p, err := a.Authenticate(request(t, key)); err != nil || len(p.Permissions) != want {
 				t.Errorf("%s: %+v %v", name, p, err)
 			}
+		}
+	}
+}
+
+// TestPermissionsAreDescribed: the permissions that schemas and forms offer are
+// those that there are.
+func TestPermissionsAreDescribed(t *testing.T) {
+	var want []string
+	for _, p := range command.Permissions {
+		want = append(want, string(p))
+	}
+	for _, o := range []*casm.Object{casm.Describe[auth.Key](), casm.Describe[auth.Role](), casm.Describe[auth.User]()} {
+		i := slices.IndexFunc(o.Fields, func(f *casm.Field) bool { return f.Name == "permissions" })
+		if got := o.Fields[i].Enum; !slices.Equal(got, want) {
+			t.Errorf("%s offers %v, not %v", o.Name, got, want)
 		}
 	}
 }
