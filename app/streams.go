@@ -43,12 +43,19 @@ func (a streamsOf) Streams(ctx context.Context) ([]httpapi.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	var configured []*casm.PubSubEndpoint
 	for _, item := range config.Items(casm.PubSubEndpoints) {
-		p := item.(*casm.PubSubEndpoint)
-		s, err := a.endpoints.Status(ctx, p)
-		if err != nil {
-			return nil, err
-		}
+		configured = append(configured, item.(*casm.PubSubEndpoint))
+	}
+	if len(configured) == 0 {
+		return list, nil
+	}
+	statuses, err := a.endpoints.Status(ctx, configured...)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range configured {
+		s := &statuses[i]
 		seconds, behind, parked := int64(math.Ceil(s.LagSeconds)), int64(s.Behind), int64(s.Parked)
 		x := httpapi.Stream{
 			Code: p.Code, Name: p.Name, Type: p.Type, State: string(s.State), Holder: s.Holder, Position: s.Position.String(),

@@ -24,32 +24,43 @@ type Status struct {
 	Behind, Parked  int
 }
 
-// Status tells how far an endpoint is.
-func (e *Endpoints) Status(ctx context.Context, p *casm.PubSubEndpoint) (s Status, err error) {
+// Status tells how far each of some endpoints is, in one look at the store.
+func (e *Endpoints) Status(ctx context.Context, list ...*casm.PubSubEndpoint) (all []Status, err error) {
 	err = e.o.Log.View(ctx, func(r store.Reader) error {
-		progress, err := r.Progress(ctx, keyOf(p.Code))
-		if err != nil || progress == nil {
-			return err
-		}
-		state := stateOf(progress.Doc)
-		s = Status{
-			State: state.State, Holder: state.Holder, Position: progress.After,
-			LastError: state.Error, LastErrorAt: state.ErrorAt, Behind: progress.Behind, Parked: progress.Parked,
-		}
-		if !Active(p) {
-			s.State = Paused
-		}
 		head, err := r.Head(ctx)
 		if err != nil {
 			return err
 		}
-		next, err := r.Feed(ctx, progress.After, store.FeedFilter{}, 1)
-		if err == nil && len(next) > 0 {
-			s.LagTransactions = head.Position - next[0].Position.Transaction + 1
-			s.LagSeconds = max(e.now().Sub(next[0].Transaction.At), 0).Seconds()
+		for _, p := range list {
+			s, err := e.statusOf(ctx, r, p, head)
+			if err != nil {
+				return err
+			}
+			all = append(all, s)
 		}
-		return err
+		return nil
 	})
+	return all, err
+}
+
+func (e *Endpoints) statusOf(ctx context.Context, r store.Reader, p *casm.PubSubEndpoint, head store.Head) (s Status, err error) {
+	progress, err := r.Progress(ctx, keyOf(p.Code))
+	if err != nil || progress == nil {
+		return s, err
+	}
+	state := stateOf(progress.Doc)
+	s = Status{
+		State: state.State, Holder: state.Holder, Position: progress.After,
+		LastError: state.Error, LastErrorAt: state.ErrorAt, Behind: progress.Behind, Parked: progress.Parked,
+	}
+	if !Active(p) {
+		s.State = Paused
+	}
+	next, err := r.Feed(ctx, progress.After, store.FeedFilter{}, 1)
+	if err == nil && len(next) > 0 {
+		s.LagTransactions = head.Position - next[0].Position.Transaction + 1
+		s.LagSeconds = max(e.now().Sub(next[0].Transaction.At), 0).Seconds()
+	}
 	return s, err
 }
 

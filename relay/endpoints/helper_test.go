@@ -193,7 +193,7 @@ func (h *house) status(e *endpoints.Endpoints) endpoints.Status {
 	if err != nil {
 		h.Fatal(err)
 	}
-	return s
+	return s[0]
 }
 
 // journal gives the ids of all messages by customer, in order.
