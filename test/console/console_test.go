@@ -142,7 +142,8 @@ func runAgainst(t *testing.T, file string, app *testkit.App, env ...string) {
 	env = append(append(os.Environ(), "CASM_CHROMIUM="+testkit.Chromium(t), "TZ=Europe/Vienna"), env...)
 	control := httptest.NewServer(controlOf(app))
 	defer control.Close()
-	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "--test-timeout=120000", filepath.Base(file))
+	// The time is that of the whole file, and ends only what hangs.
+	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "--test-timeout=300000", filepath.Base(file))
 	cmd.Dir = filepath.Dir(file)
 	cmd.Env = append(env, "CASM_URL="+app.URL, "CASM_CONTROL="+control.URL)
 	cmd.WaitDelay = 10 * time.Second
