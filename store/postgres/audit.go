@@ -20,13 +20,13 @@ var (
 type auditWindow struct{ page, end *statement }
 
 func newAuditWindow(column string) auditWindow {
-	window := `FROM audit a WHERE a.id >= $1 AND a.id < $2`
+	window := `FROM audit a WHERE a.id >= $1 AND a.id < $2 AND $4::text = '' ORDER BY a.id DESC`
 	if column != "" {
-		window += ` AND a.` + column + ` = $4`
-	} else {
-		window += ` AND $4::text = ''`
+		// Compared as rows, and in their order, no other index than the column's
+		// will do: that of the ids would look at all of them for a rare value.
+		by := `(a.` + column + `, a.id)`
+		window = `FROM audit a WHERE ` + by + ` >= ($4::text, $1::uuid) AND ` + by + ` < ($4::text, $2::uuid) ORDER BY a.` + column + ` DESC, a.id DESC`
 	}
-	window += ` ORDER BY a.id DESC`
 	return auditWindow{
 		page: newStatement(`SELECT a.id, a.actor, a.act, a.outcome, a.remote, a.count, a.details FROM (SELECT a.* ` + window + ` LIMIT $3) a
 	WHERE ($5::text = '' OR a.act = $5) AND ($6::text = '' OR a.outcome = $6) LIMIT $7`),
