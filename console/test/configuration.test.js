@@ -244,10 +244,8 @@ browse('a pub-sub endpoint is configured, and a password in its address is refus
     URL: 'https://me:secret@crm.example/casm',
     'Secret Variable': 'CASM_ENDPOINT_CRM',
   });
-  await page.getByLabel('Messages', { exact: true }).click();
-  await page.getByRole('option', { name: 'customer', exact: true }).click();
-  await page.getByRole('option', { name: 'balance', exact: true }).click();
-  await page.keyboard.press('Escape');
+  await page.getByRole('checkbox', { name: 'customer', exact: true }).check();
+  await page.getByRole('checkbox', { name: 'balance', exact: true }).check();
   await page.getByLabel('Paused', { exact: true }).check();
   await page.getByRole('button', { name: 'Save' }).click();
   await page

@@ -72,8 +72,9 @@ export function browse(name, fn, options) {
   });
 }
 
-/** No violation of the rules that axe can judge. */
+/** No violation of the rules that axe can judge, once nothing fades in or out any more. */
 export async function accessible(page) {
+  await page.waitForFunction(() => document.getAnimations().every((a) => a.effect?.getComputedTiming().endTime === Infinity));
   if (!(await page.evaluate(() => window.axe !== undefined))) await page.evaluate(axeSource);
   const found = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'] })).violations);
   const told = found.map((v) => `${v.id} (${v.impact}): ${v.help}\n${v.nodes.map((n) => `  ${n.target} ${n.failureSummary}`).join('\n')}`);
