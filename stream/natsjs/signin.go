@@ -32,7 +32,8 @@ const (
 // those of this process by their passwords, strangers by their credentials.
 type gate struct {
 	signIn SignIn
-	users  []*server.User // of this process; the last is a reader, as strangers are
+	users  []*server.User // of this process, in no order: the server's configuration has none
+	reader server.User    // of them the one whose rights strangers get
 	log    *slog.Logger
 	ns     *server.Server
 
@@ -51,6 +52,7 @@ func guard(opts *server.Options, signIn SignIn, log *slog.Logger) *gate {
 }
 
 // open gives the gate the server, and with it the accounts as they are there.
+// Without a user whose rights strangers may have it fails.
 func (g *gate) open(ns *server.Server) error {
 	g.ns = ns
 	for i, u := range g.users {
@@ -61,6 +63,12 @@ func (g *gate) open(ns *server.Server) error {
 		own := *u
 		own.Account = account
 		g.users[i] = &own
+		if own.Username == readerUser {
+			g.reader = own
+		}
+	}
+	if g.reader.Permissions == nil {
+		return fmt.Errorf("stream server: no user %s with a reader's rights", readerUser)
 	}
 	return nil
 }
@@ -82,7 +90,7 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	if !ok {
 		return false
 	}
-	reader := *g.users[len(g.users)-1]
+	reader := g.reader
 	reader.Username = name
 	c.RegisterUser(&reader)
 	g.mu.Lock()

@@ -80,8 +80,13 @@ func TestSignIn(t *testing.T) {
 		if err := nc.Publish("casm.customer.created", []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-refused; !errors.Is(err, nats.ErrPermissionViolation) {
-			t.Errorf("publishing: %v", err)
+		select {
+		case err := <-refused:
+			if !errors.Is(err, nats.ErrPermissionViolation) {
+				t.Errorf("publishing: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a subscriber may publish")
 		}
 	}
 	js, err := jetstream.New(all[0], jetstream.WithDefaultTimeout(300*time.Millisecond))
@@ -93,7 +98,12 @@ func TestSignIn(t *testing.T) {
 	}
 
 	faulty.Store(true)
-	for before := asked.Load(); asked.Load() < before+4; time.Sleep(10 * time.Millisecond) { // each is asked twice more
+	before, late := asked.Load(), time.Now().Add(20*time.Second)
+	for asked.Load() < before+4 { // each is asked twice more
+		if time.Now().After(late) {
+			t.Fatal("those who are in are not judged anew")
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	for _, nc := range all {
 		if !nc.IsConnected() {
