@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"strings"
 
 	"casm"
 )
@@ -12,10 +13,10 @@ var (
 	// wait for each other.
 	endOldSessions = newStatement(`DELETE FROM session d WHERE d.hash = ANY (ARRAY(
 	SELECT s.hash FROM session s WHERE s.ends <= $1 ORDER BY s.ends LIMIT 1000 FOR UPDATE SKIP LOCKED))`)
-	insertSession = newStatement(`INSERT INTO session (hash, person, era, created, ends) VALUES ($1, $2, $3, $4, $5)`)
+	insertSession = newStatement(`INSERT INTO session (hash, person, era, name, roles, created, ends) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
 	endMostOf     = newStatement(`DELETE FROM session d WHERE d.hash = ANY (ARRAY(
 	SELECT s.hash FROM session s WHERE s.person = $1 ORDER BY s.created DESC OFFSET $2 FOR UPDATE SKIP LOCKED))`)
-	selectSession  = newStatement(`SELECT s.person, s.era, s.created, s.ends FROM session s WHERE s.hash = $1`)
+	selectSession  = newStatement(`SELECT s.person, s.era, s.name, s.roles, s.created, s.ends FROM session s WHERE s.hash = $1`)
 	extendSession  = newStatement(`UPDATE session s SET ends = greatest(s.ends, $2) WHERE s.hash = $1`)
 	endSession     = newStatement(`DELETE FROM session s WHERE s.hash = $1`)
 	endSessionsOf  = newStatement(`DELETE FROM session s WHERE s.person = $1`)
@@ -32,6 +33,8 @@ func (s *Store) AddSession(ctx context.Context, n casm.Session, most int) error 
 			a.hash(n.Hash)
 			a.text(n.User)
 			a.text(n.Era)
+			a.text(n.Name)
+			a.text(strings.Join(n.Roles, " ")) // a code holds none
 			a.time(n.Created)
 			a.time(n.Ends)
 		}, nil)
@@ -43,7 +46,7 @@ func (s *Store) AddSession(ctx context.Context, n casm.Session, most int) error 
 func (s *Store) Session(ctx context.Context, hash [sha256.Size]byte) (found *casm.Session, err error) {
 	err = s.sessions(ctx, "read", func(p *pipe) {
 		p.add(selectSession, func(a *args) { a.hash(hash) }, func(r *row) error {
-			found = &casm.Session{Hash: hash, User: r.text(), Era: r.text(), Created: r.time(), Ends: r.time()}
+			found = &casm.Session{Hash: hash, User: r.text(), Era: r.text(), Name: r.text(), Roles: strings.Fields(r.text()), Created: r.time(), Ends: r.time()}
 			return nil
 		})
 	})

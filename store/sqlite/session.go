@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"casm"
 )
@@ -15,10 +16,12 @@ func (s *Store) AddSession(ctx context.Context, n casm.Session, most int) error 
 	return s.writeSessions(ctx, "add", func(w conn) error {
 		err := w.exec(`DELETE FROM session WHERE ends <= ?`, func(a *args) { a.time(n.Created) })
 		if err == nil {
-			err = w.exec(`INSERT INTO session (hash, user, era, created, ends) VALUES (?, ?, ?, ?, ?)`, func(a *args) {
+			err = w.exec(`INSERT INTO session (hash, user, era, name, roles, created, ends) VALUES (?, ?, ?, ?, ?, ?, ?)`, func(a *args) {
 				a.hash(n.Hash)
 				a.text(n.User)
 				a.text(n.Era)
+				a.text(n.Name)
+				a.text(strings.Join(n.Roles, " ")) // a code holds none
 				a.time(n.Created)
 				a.time(n.Ends)
 			})
@@ -39,8 +42,8 @@ func (s *Store) Session(ctx context.Context, hash [sha256.Size]byte) (found *cas
 	}
 	defer func() { s.put(s.readers, c) }()
 	defer c.until(ctx)()
-	err = c.query(ctx, `SELECT user, era, created, ends FROM session WHERE hash = ?`, func(a *args) { a.hash(hash) }, func(r *row) error {
-		found = &casm.Session{Hash: hash, User: r.text(), Era: r.text(), Created: r.time(), Ends: r.time()}
+	err = c.query(ctx, `SELECT user, era, name, roles, created, ends FROM session WHERE hash = ?`, func(a *args) { a.hash(hash) }, func(r *row) error {
+		found = &casm.Session{Hash: hash, User: r.text(), Era: r.text(), Name: r.text(), Roles: strings.Fields(r.text()), Created: r.time(), Ends: r.time()}
 		return nil
 	})
 	if err != nil {

@@ -51,6 +51,10 @@ func sessionLife(w *world) {
 	if err := w.store.AddSession(w.ctx, a, 10); err == nil {
 		w.Error("a session was added twice")
 	}
+	vouched := w.session("oidc:ann")
+	vouched.Name, vouched.Roles = "Ann Ünal", []string{"reader", "own.role-2"}
+	w.addSession(vouched, 10)
+	w.found(vouched, true)
 	b.Ends += 5
 	for _, ends := range []casm.Time{b.Ends, b.Ends - 4} { // never back
 		if err := w.store.ExtendSession(w.ctx, b.Hash, ends); err != nil {
@@ -80,6 +84,7 @@ func sessionLife(w *world) {
 	w.found(a, false)
 	w.found(b, false)
 	w.found(other, true)
+	w.found(vouched, true)
 }
 
 func sessionBound(w *world) {
