@@ -130,8 +130,12 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
 
+	provider, err := a.startOIDC(ctx)
+	if err != nil {
+		return nil, err
+	}
 	a.auth = auth.New(auth.Options{
-		Configuration: a.core.engine, Sessions: a.core.store, SessionIdle: s.SessionIdle, SessionLife: s.SessionLife,
+		Configuration: a.core.engine, Sessions: a.core.store, OIDC: provider, SessionIdle: s.SessionIdle, SessionLife: s.SessionLife,
 	})
 	target, err := a.stream(ctx, s, log)
 	if err != nil {

@@ -44,6 +44,8 @@ type Settings struct {
 
 	Warehouse string `env:"CASM_WAREHOUSE" placeholder:"URL" help:"PostgreSQL in which the data warehouse is kept, postgres://…, or \"off\" for none. None: a file in the data folder."`
 
+	OIDC
+
 	Dev  bool `env:"CASM_DEV" help:"For development: no credentials are asked for. Refused unless every address is on the loopback interface."`
 	Demo bool `env:"CASM_DEMO" help:"Adds the demonstration configuration, a small operator's: what is missing of it is made, what is there stays as it is."`
 
@@ -90,6 +92,9 @@ func (s *Settings) Check() error {
 	}
 	s.checkAddress("--listen", s.Listen, add)
 	if err := s.checkTLS(); err != nil {
+		all = append(all, err)
+	}
+	if err := s.OIDC.check(s.Dev); err != nil {
 		all = append(all, err)
 	}
 	if err := s.Data.Check(); err != nil {

@@ -60,6 +60,20 @@ func TestCheck(t *testing.T) {
 		{"Kafka with a CA but no TLS", func(s *Settings) { s.Stream = "kafka://a?ca=x" }, "kafka+tls://"},
 		{"a password for NATS", func(s *Settings) { s.Stream, s.StreamPasswordFile = "nats://a:4222", "f" }, "--stream-password-file"},
 		{"another stream", func(s *Settings) { s.Stream = "amqp://a" }, "--stream: must be"},
+		{"OIDC", func(s *Settings) { s.OIDC = OIDC{OIDCIssuer: "https://id.example", OIDCClientID: "casm"} }, ""},
+		{"OIDC with all", func(s *Settings) {
+			s.OIDC = OIDC{OIDCIssuer: "https://id.example/realms/x", OIDCClientID: "casm", OIDCClientSecret: "secret", OIDCRedirectURL: "https://casm.example/v1/session/oidc/callback"}
+		}, ""},
+		{"OIDC in clear", func(s *Settings) { s.OIDC = OIDC{OIDCIssuer: "http://id.example", OIDCClientID: "casm"} }, "--oidc-issuer: must be https"},
+		{"OIDC without a client", func(s *Settings) { s.OIDCIssuer = "https://id.example" }, "--oidc-client-id is needed"},
+		{"OIDC without an issuer", func(s *Settings) { s.OIDCClientSecret = "secret" }, "need --oidc-issuer"},
+		{"OIDC with two secrets", func(s *Settings) {
+			s.OIDC = OIDC{OIDCIssuer: "https://id.example", OIDCClientID: "casm", OIDCClientSecret: "secret", OIDCClientSecretFile: "f"}
+		}, "give one of them"},
+		{"OIDC with --dev", func(s *Settings) { s.Dev, s.OIDC = true, OIDC{OIDCIssuer: "https://id.example", OIDCClientID: "casm"} }, "with --dev nobody signs in"},
+		{"OIDC back to elsewhere", func(s *Settings) {
+			s.OIDC = OIDC{OIDCIssuer: "https://id.example", OIDCClientID: "casm", OIDCRedirectURL: "https://casm.example/"}
+		}, "--oidc-redirect-url: must be"},
 		{"collector", func(s *Settings) { s.OTLPEndpoint = "127.0.0.1:4318" }, "--otlp-endpoint"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,7 +83,7 @@ func TestCheck(t *testing.T) {
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
-			case err != nil && strings.Contains(err.Error(), "secret"):
+			case err != nil && strings.Contains(strings.ReplaceAll(err.Error(), "--oidc-client-secret", ""), "secret"):
 				t.Errorf("the error tells a secret: %v", err)
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("got %v, want an error with %q", err, c.want)

@@ -1,5 +1,5 @@
 // Package auth says who calls and what they may do: API keys, people and their
-// sessions, roles, rate limits, and the audit of what was denied or
+// sessions, an OIDC provider, roles, rate limits, and the audit of what was denied or
 // administered (contract 11).
 package auth
 
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"casm"
+	"casm/auth/openid"
 	"casm/command"
 )
 
@@ -38,6 +39,9 @@ type Options struct {
 	// SessionIdle ends a session after so long without a request, SessionLife
 	// in any case; 0: the defaults.
 	SessionIdle, SessionLife time.Duration
+	// OIDC is the provider whose access tokens are taken and at which people sign
+	// in; nil: none.
+	OIDC *openid.Provider
 	// DefaultRate is the requests a second of users and of keys that say
 	// nothing about it; 0: DefaultRate; below 0: no limit.
 	DefaultRate int64
@@ -48,12 +52,13 @@ type Options struct {
 // Principal is who calls.
 type Principal struct {
 	// Key is the public code of the API key, User the code of the user who
-	// signed in; "" for somebody else.
+	// signed in, or "oidc:" with the name of somebody whom the OIDC provider
+	// vouches for; "" for somebody else.
 	Key, User string
 	// Name is the key's or the user's name, for people.
 	Name string
 	// Actor is what business transactions and the audit record, such as
-	// "key:crm" or "user:ann".
+	// "key:crm", "user:ann" or "oidc:bob".
 	Actor string
 	// Permissions are what it may do; admin implies all.
 	Permissions []string
@@ -92,6 +97,7 @@ func (d *Denied) Error() string { return "auth: " + string(d.Code) + ": " + d.Re
 type Authenticator struct {
 	configuration Configuration
 	sessions      SessionStore
+	oidc          *openid.Provider // nil: none
 	idle, life    time.Duration
 	now           func() time.Time
 	limits        limits
@@ -102,7 +108,7 @@ type Authenticator struct {
 // New makes an Authenticator.
 func New(o Options) *Authenticator {
 	a := &Authenticator{
-		configuration: o.Configuration, sessions: o.Sessions, idle: o.SessionIdle, life: o.SessionLife,
+		configuration: o.Configuration, sessions: o.Sessions, oidc: o.OIDC, idle: o.SessionIdle, life: o.SessionLife,
 		now: o.Now, throttle: newThrottle(),
 	}
 	if a.idle <= 0 {
@@ -171,7 +177,11 @@ func (a *Authenticator) identify(r *http.Request, use bool) (*Principal, error) 
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, unauthenticated("", "another scheme", "send the header Authorization: Bearer <API key>")
 	}
-	return a.byKey(r.Context(), strings.TrimSpace(token))
+	token = strings.TrimSpace(token)
+	if a.oidc != nil && openid.IsToken(token) {
+		return a.byToken(r.Context(), token)
+	}
+	return a.byKey(r.Context(), token)
 }
 
 // byKey finds out who calls by an API key.
@@ -215,9 +225,13 @@ func unauthenticated(key, reason, detail string) *Denied {
 	}
 }
 
-// Nobody reports whether there is no user who can sign in and no valid key.
+// Nobody reports whether there is no user who can sign in, no valid key, and no
+// OIDC provider.
 // Errors: those of the engine.
 func (a *Authenticator) Nobody(ctx context.Context) (bool, error) {
+	if a.oidc != nil {
+		return false, nil
+	}
 	s, err := a.configuration.Config(ctx)
 	if err != nil {
 		return false, fmt.Errorf("auth: read keys and users: %w", err)

@@ -2,11 +2,10 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,10 +64,7 @@ func (a *Authenticator) SignIn(r *http.Request, code, password string) (*SignedI
 	}
 	attempt, wait := a.throttle.begin(code, r.RemoteAddr, a.now())
 	if wait > 0 {
-		return nil, &Denied{
-			Violation:  casm.Violation{Code: casm.RateLimited, Detail: "too many sign-ins failed; wait as long as Retry-After says"},
-			RetryAfter: wait, Reason: "too many sign-ins failed",
-		}
+		return nil, tooManyFailed(wait)
 	}
 	s, err := a.configuration.Config(ctx)
 	if err != nil {
@@ -101,21 +97,14 @@ func (a *Authenticator) SignIn(r *http.Request, code, password string) (*SignedI
 		return nil, d
 	}
 	attempt.succeed()
-	if old, ok := cookieOf(r); ok {
-		if err := a.endSession(ctx, hashOf(old)); err != nil {
-			return nil, err
-		}
-	}
-	var random [32]byte
-	rand.Read(random[:]) // never fails
-	secret := base64.RawURLEncoding.EncodeToString(random[:])
 	now := casm.TimeOf(a.now())
-	session := casm.Session{Hash: hashOf(secret), User: code, Era: user.Era, Created: now}
-	session.Ends = a.endOf(&session, now)
-	if err := a.sessions.AddSession(ctx, session, sessionsPerUser); err != nil {
-		return nil, fmt.Errorf("auth: begin a session: %w", err)
+	session := &casm.Session{User: code, Era: user.Era, Created: now}
+	session.Ends = a.endOf(session, now)
+	cookie, err := a.beginSession(r, session)
+	if err != nil {
+		return nil, err
 	}
-	return &SignedIn{a.userPrincipal(s, user, &session), a.cookie(r, secret)}, nil
+	return &SignedIn{a.userPrincipal(s, user, session), cookie}, nil
 }
 
 // SignOut ends the session of a request, if there is one, and returns the
@@ -211,6 +200,14 @@ func (a *Authenticator) bySession(r *http.Request, use bool) (*Principal, error)
 	now := casm.TimeOf(a.now())
 	if session == nil || now >= session.Ends || now >= casm.TimeOf(session.Created.Std().Add(a.life)) {
 		return nil, noSession("unknown or ended session")
+	}
+	if strings.HasPrefix(session.User, oidcPrefix) {
+		if a.oidc == nil || session.Era != a.oidc.Issuer() {
+			d := noSession("session of another OIDC provider")
+			d.User = session.User
+			return nil, d
+		}
+		return vouched(s, session.User, session.Name, session.Roles, session.Ends), nil
 	}
 	user, known := s.Item(UserCollection, session.User).(*casm.User)
 	if !known || user.Disabled || user.Era != session.Era {

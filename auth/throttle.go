@@ -65,6 +65,18 @@ func (c count) take(now int64) {
 
 func (c count) forgive() { c.counts[c.place%slots] -= int64(c.every) }
 
+// beginAt is begin where nobody says yet who they are: it counts the address.
+func (t *throttle) beginAt(remote string, now time.Time) (attempt, time.Duration) {
+	c := count{&t.addresses, t.hash("a", network(remote)), ofAddress}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if wait := c.wait(now.UnixNano()); wait > 0 {
+		return attempt{}, wait
+	}
+	c.take(now.UnixNano())
+	return attempt{t: t, counts: []count{c}}, 0
+}
+
 // attempt is one try to sign in. It counts as failed until it is forgiven.
 type attempt struct {
 	t      *throttle

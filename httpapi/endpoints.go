@@ -111,6 +111,7 @@ func buildEndpoints() []*endpoint {
 	list = append(list, warehouseEndpoints()...)
 	list = append(list, auditEndpoint())
 	list = append(list, sessionEndpoints()...)
+	list = append(list, oidcEndpoints()...)
 	list = append(list, peopleEndpoints()...)
 	return append(list, otherEndpoints()...)
 }

@@ -50,9 +50,9 @@ func openAPIDocument(version string) *object {
 			"responses", problemResponses(),
 			"headers", headerComponents(),
 			"securitySchemes", obj("apiKey", obj("type", "http", "scheme", "bearer",
-				"description", "Authorization: Bearer <API key>. The roles of an operation's security are the permissions it needs."),
+				"description", "Authorization: Bearer <API key>, or an access token of the OIDC provider, where one is set. The roles of an operation's security are the permissions it needs."),
 				"session", obj("type", "apiKey", "in", "cookie", "name", auth.CookieName,
-					"description", "The session of a person who signed in with POST /v1/session.")),
+					"description", "The session of a person who signed in, with POST /v1/session or at the OIDC provider.")),
 		),
 	)
 }
@@ -182,7 +182,7 @@ func responses(s *schemas, e *endpoint) *object {
 	if e.Answer.Replays {
 		headers.set("Idempotent-Replayed", headerRef("Idempotent-Replayed"))
 	}
-	if status == http.StatusCreated {
+	if status == http.StatusCreated || status == http.StatusFound {
 		headers.set("Location", headerRef("Location"))
 	}
 	good.set("headers", headers)
@@ -281,7 +281,7 @@ func headerComponents() *object {
 	return obj(
 		"ETag", header(`The version, such as "3", that a following If-Match would be compared with.`, text),
 		"Idempotent-Replayed", header("Stands when the answer repeats that of an earlier request with the same requestId.", obj("type", "string", "const", "true")),
-		"Location", header("Where the new item is.", text),
+		"Location", header("Where the new item is, or where to go.", text),
 		"Retry-After", header("How many seconds to wait.", obj("type", "integer", "minimum", 1)),
 		"WWW-Authenticate", header("How to sign in.", text),
 		"X-Request-Id", header("The id under which the log has the request: the client's, if it sent a sane one.", text),
@@ -342,6 +342,7 @@ func answerSchemas(s *schemas) {
 	s.named.set("RoleItems", items(s.name("Role", casm.Describe[auth.Role](), reply)))
 	s.named.set("UserItems", items(s.name("User", casm.Describe[auth.User](), reply)))
 	s.name("Session", casm.Describe[begunSession](), reply)
+	s.name("SignInMethods", casm.Describe[auth.Methods](), reply)
 	s.name("Caller", casm.Describe[caller](), reply)
 	s.named.set("History", historySchema())
 	s.named.set("Problem", problemSchema(s))

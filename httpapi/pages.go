@@ -151,11 +151,13 @@ func hashOf(text string) string {
 var typeHTML = []string{"text/html; charset=utf-8"}
 
 // page answers with an HTML page.
-func (x *exchange) page(body []byte) {
+func (x *exchange) page(body []byte) { x.pageAs(http.StatusOK, body) }
+
+func (x *exchange) pageAs(status int, body []byte) {
 	h := x.Header()
 	h["Content-Type"] = typeHTML
 	h["Content-Security-Policy"] = policy
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
-	x.send(http.StatusOK, body)
+	x.send(status, body)
 }

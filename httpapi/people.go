@@ -32,12 +32,13 @@ var newKeyInput = casm.Compose("Key", casm.Part{Object: keyInput, Pick: inReques
 
 // accessExamples are answers about who may do what, by schema.
 var accessExamples = map[string]string{
-	"Key":     `{"code": "abcdefghijklmnop", ` + exampleKey + `}`,
-	"NewKey":  `{"code": "abcdefghijklmnop", ` + exampleKey + `, "key": "casm_abcdefghijklmnop_…"}`,
-	"Role":    `{"code": "support", "name": "Support", "permissions": ["casm:read", "stream:read"], "builtIn": false, "version": 1}`,
-	"User":    `{"code": "ann", "name": "Ann Example", "roles": ["power-user"], "permissions": [], "disabled": false, "createdAt": "2026-05-01T09:00:00.000000Z", "version": 1}`,
-	"Session": `{"user": "ann", "name": "Ann Example", "permissions": ["casm:read"], "expiresAt": "2026-05-01T21:00:00.000000Z"}`,
-	"Caller":  `{"actor": "user:ann", "user": "ann", "name": "Ann Example", "permissions": ["casm:read"], "expiresAt": "2026-05-01T21:00:00.000000Z", "dev": false}`,
+	"Key":           `{"code": "abcdefghijklmnop", ` + exampleKey + `}`,
+	"NewKey":        `{"code": "abcdefghijklmnop", ` + exampleKey + `, "key": "casm_abcdefghijklmnop_…"}`,
+	"Role":          `{"code": "support", "name": "Support", "permissions": ["casm:read", "stream:read"], "builtIn": false, "version": 1}`,
+	"User":          `{"code": "ann", "name": "Ann Example", "roles": ["power-user"], "permissions": [], "disabled": false, "createdAt": "2026-05-01T09:00:00.000000Z", "version": 1}`,
+	"Session":       `{"user": "ann", "name": "Ann Example", "permissions": ["casm:read"], "expiresAt": "2026-05-01T21:00:00.000000Z"}`,
+	"SignInMethods": `{"password": true, "oidc": false}`,
+	"Caller":        `{"actor": "user:ann", "user": "ann", "name": "Ann Example", "permissions": ["casm:read"], "expiresAt": "2026-05-01T21:00:00.000000Z", "dev": false}`,
 }
 
 const exampleKey = `"name": "crm", "roles": ["crm-integration"], "permissions": [], "expires": "2027-12-31T00:00:00.000000Z", "revoked": false, "createdAt": "2026-05-01T09:00:00.000000Z", "version": 1`

@@ -105,6 +105,12 @@ func (x *exchange) logFault(err error) {
 
 // deny answers a request that is not let in, and audits it.
 func (x *exchange) deny(d *auth.Denied) {
+	x.denied(d)
+	x.refuse(casm.Violations{d.Violation})
+}
+
+// denied is deny but for the answer's body.
+func (x *exchange) denied(d *auth.Denied) {
 	x.audit(auth.OutcomeDenied, slog.String("reason", d.Reason), slog.String("key", d.Key), slog.String("user", d.User))
 	if d.Code == casm.Unauthenticated {
 		x.Header().Set("WWW-Authenticate", "Bearer")
@@ -112,7 +118,6 @@ func (x *exchange) deny(d *auth.Denied) {
 	if d.RetryAfter > 0 {
 		x.wait(d.RetryAfter)
 	}
-	x.refuse(casm.Violations{d.Violation})
 }
 
 // audit records a denied or administrative act (contract 11).

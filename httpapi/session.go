@@ -24,8 +24,8 @@ type begunSession struct {
 
 // caller is who calls.
 type caller struct {
-	Actor       string    `json:"actor" doc:"What business transactions record, such as user:ann or key:crm."`
-	User        string    `json:"user,omitzero" doc:"The code of the user who signed in; none: it is no person."`
+	Actor       string    `json:"actor" doc:"What business transactions record, such as user:ann, key:crm or oidc:bob."`
+	User        string    `json:"user,omitzero" doc:"The code of the user who signed in, or oidc: with the name of somebody whom the OIDC provider vouches for; none: it is a key."`
 	Key         string    `json:"key,omitzero" doc:"The code of the API key; none: it is no key."`
 	Name        string    `json:"name" doc:"The user's or the key's name."`
 	Permissions []string  `json:"permissions" doc:"What they may do; admin implies all."`
