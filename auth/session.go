@@ -108,14 +108,32 @@ func (a *Authenticator) SignIn(r *http.Request, code, password string) (*SignedI
 }
 
 // SignOut ends the session of a request, if there is one, and returns the
-// cookie that clears the client's. Errors: a fault of the store.
-func (a *Authenticator) SignOut(r *http.Request) (*http.Cookie, error) {
-	if secret, ok := cookieOf(r); ok && a.sessions != nil {
-		if err := a.endSession(r.Context(), hashOf(secret)); err != nil {
-			return nil, err
-		}
+// cookie that clears the client's, and whose session it was, as an actor; "" of
+// none. Errors: a fault of the store.
+func (a *Authenticator) SignOut(r *http.Request) (cookie *http.Cookie, actor string, err error) {
+	secret, ok := cookieOf(r)
+	if !ok || a.sessions == nil {
+		return a.cookie(r, ""), "", nil
 	}
-	return a.cookie(r, ""), nil
+	session, err := a.session(r.Context(), hashOf(secret))
+	if err != nil {
+		return nil, "", err
+	}
+	if session != nil {
+		actor = actorOf(session.User)
+	}
+	if err := a.endSession(r.Context(), hashOf(secret)); err != nil {
+		return nil, "", err
+	}
+	return a.cookie(r, ""), actor, nil
+}
+
+// actorOf is what is recorded of who signed in.
+func actorOf(user string) string {
+	if strings.HasPrefix(user, oidcPrefix) {
+		return user
+	}
+	return "user:" + user
 }
 
 // EndSessions removes all sessions of a user.
@@ -235,7 +253,7 @@ func noSession(reason string) *Denied {
 
 func (a *Authenticator) userPrincipal(s *casm.Snapshot, user *casm.User, session *casm.Session) *Principal {
 	return &Principal{
-		User: user.Code, Name: user.Name, Actor: "user:" + user.Code,
+		User: user.Code, Name: user.Name, Actor: actorOf(user.Code),
 		Permissions: granted(s, user.Permissions, user.Roles), Expires: session.Ends,
 	}
 }

@@ -98,10 +98,14 @@ func endSession(s *Server, x *exchange) {
 	if _, ok := x.query(nil); !ok {
 		return
 	}
-	cookie, err := s.auth.SignOut(x.r)
+	cookie, actor, err := s.auth.SignOut(x.r)
 	if err != nil {
 		x.fail(err)
 		return
+	}
+	if actor != "" {
+		x.who = &auth.Principal{Actor: actor}
+		x.audit(auth.OutcomeDone)
 	}
 	http.SetCookie(x, cookie)
 	x.WriteHeader(http.StatusNoContent)

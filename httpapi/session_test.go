@@ -84,6 +84,9 @@ func TestSession(t *testing.T) {
 	if len(a.log.find(`"audit"`, `"act":"signIn"`, `"outcome":"done"`, `"actor":"user:ann"`)) != 1 {
 		t.Error("the sign-in was not audited")
 	}
+	if len(a.log.find(`"audit"`, `"act":"signOut"`, `"outcome":"done"`, `"actor":"user:ann"`)) != 1 {
+		t.Error("the sign-out was not audited, once")
+	}
 }
 
 func TestSecureCookie(t *testing.T) {
