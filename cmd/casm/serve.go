@@ -22,6 +22,9 @@ func (serve) Help() string {
   casm serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --data /var/lib/casm
     with keys, over https; with --tls-client-ca ca.pem only for clients that have a certificate of that CA
 
+  casm serve --oidc-issuer https://id.example/realms/operator --oidc-client-id casm --oidc-client-secret-file /etc/casm/oidc-secret
+    people sign in at an OpenID Connect provider, and systems show its access tokens; roles there are called as roles here
+
   casm serve --config /etc/casm.yaml
     every setting is a flag (--nats-listen off), a variable (CASM_NATS_LISTEN=off) and a key of the file (nats-listen: off); a flag goes before a variable, a variable before the file
 
