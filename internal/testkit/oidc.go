@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -24,13 +25,14 @@ import (
 type Claims = map[string]any
 
 // OIDC is a small OpenID Connect provider: discovery, keys, the code flow with
-// PKCE, user info. Whoever comes to its page is signed in as Person at once.
+// PKCE, user info. Whoever comes to its page is signed in as Person.
 type OIDC struct {
 	*httptest.Server
 	t testing.TB
 
 	ClientID, Secret string // of its one client
 	Redirect         string // the client's one address to come back to; "": any
+	Page             bool   // who comes to its page goes on by a link there, not at once
 
 	mu      sync.Mutex
 	person  Claims              // who signs in
@@ -238,6 +240,11 @@ func (o *OIDC) authorize(w http.ResponseWriter, r *http.Request) {
 		answer.Set("code", code)
 	}
 	back.RawQuery = answer.Encode()
+	if o.Page {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>Provider</title><a href="%s">It is me</a>`, html.EscapeString(back.String())) // or it went away
+		return
+	}
 	http.Redirect(w, r, back.String(), http.StatusFound)
 }
 

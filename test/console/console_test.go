@@ -26,12 +26,14 @@ func TestMain(m *testing.M) {
 type server struct {
 	keyed bool     // it asks for a key
 	bare  bool     // it has no demonstration
+	oidc  bool     // people sign in at an OIDC provider, too
 	args  []string // more arguments of casm serve
 }
 
 // servers are those of the files that need another one than the usual.
 var servers = map[string]server{
 	"signin.test.js":                  {keyed: true},
+	"oidc.test.js":                    {keyed: true, oidc: true},
 	"first-bare.test.js":              {bare: true},
 	"operations-permissions.test.js":  {keyed: true},
 	"operations-no-warehouse.test.js": {args: []string{"--warehouse", "off"}},
@@ -124,6 +126,13 @@ func run(t *testing.T, file string, s server) {
 	t.Helper()
 	var app *testkit.App
 	var env []string
+	if s.oidc {
+		o := testkit.NewOIDC(t)
+		o.Page = true
+		o.Person(testkit.Claims{"sub": "1", "preferred_username": "ann", "name": "Ann Example", "roles": []string{"Reader"}}, nil)
+		s.args = append(s.args, "--oidc-issuer", o.URL, "--oidc-client-id", o.ClientID, "--oidc-client-secret", o.Secret)
+		env = append(env, "CASM_PROVIDER="+o.URL)
+	}
 	switch {
 	case s.keyed:
 		app = testkit.NewKeyedApp(t, s.args...)

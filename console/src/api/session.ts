@@ -5,6 +5,9 @@ import { Problem, problemOf } from './problem';
 /** Who calls, and what they may do. */
 export type Caller = components['schemas']['Caller'];
 
+/** In which ways people can sign in. */
+export type Methods = components['schemas']['SignInMethods'];
+
 /** What a call needs, such as casm:read (contract 11). */
 export type Permission = string;
 
@@ -39,8 +42,8 @@ function keep(given: string) {
   else sessionStorage.removeItem(kept);
 }
 
-async function call(method: string, given: string, body?: object): Promise<Response> {
-  const response = await fetch(path, {
+async function call(method: string, given: string, body?: object, at = path): Promise<Response> {
+  const response = await fetch(at, {
     method,
     headers: {
       ...(given && { Authorization: `Bearer ${given}` }),
@@ -71,6 +74,14 @@ export const session = {
   /** The server answered 401: the console asks who calls. */
   refuse() {
     if (!state.needed) become({ ...state, needed: true });
+  },
+  /** In which ways people can sign in. Throws a Problem. */
+  methods: async () => (await (await call('GET', '', undefined, `${path}/methods`)).json()) as Methods,
+  /** Leaves for the OIDC provider, which leads back to the page that is open. */
+  toProvider() {
+    keep('');
+    const whole = location.pathname + location.search + location.hash;
+    location.assign(`${path}/oidc?return=${encodeURIComponent(whole.length > 255 ? location.pathname : whole)}`);
   },
   /** Throws a Problem: 401 when user or password is wrong, 429 when too many were. */
   async signIn(user: string, password: string) {

@@ -28,6 +28,7 @@ export function SignIn() {
       <Stack gap="sm">
         <Text size="sm">{who ? t.ended : withKey ? t.keyWhy : t.signInWhy}</Text>
         {withKey ? <KeyForm /> : <PasswordForm known={who?.user} />}
+        {needed && <Provider />}
         <Anchor component="button" type="button" size="sm" underline="always" ta="start" onClick={() => setWithKey(!withKey)}>
           {withKey ? t.byPassword : t.byKey}
         </Anchor>
@@ -36,6 +37,25 @@ export function SignIn() {
         </Code>
       </Stack>
     </Dialog>
+  );
+}
+
+/** Leads to the OIDC provider, where the server has one. */
+function Provider() {
+  const t = useTexts(shell);
+  const [there, setThere] = useState(false);
+  useEffect(() => {
+    // Without an answer the other ways are left.
+    session.methods().then(
+      (m) => setThere(m.oidc),
+      () => setThere(false),
+    );
+  }, []);
+  if (!there) return null;
+  return (
+    <Button variant="default" onClick={() => session.toProvider()}>
+      {t.byProvider}
+    </Button>
   );
 }
 
