@@ -180,7 +180,7 @@ func ofEndpoint(e *endpoint) bool { return strings.HasPrefix(e.Path, "/v1/stream
 // made would stay.
 func postmanAccess() postmanFolder {
 	folder := postmanFolder{name: tagAccess}
-	for _, id := range []string{"createRole", "createUser", "signIn", "readSession", "listKeys", "listRoles", "listUsers", "readRole", "readUser", "replaceRole", "replaceUser", "signOut", "deleteUser", "deleteRole"} {
+	for _, id := range []string{"createRole", "createUser", "listSignInMethods", "signIn", "readSession", "listKeys", "listRoles", "listUsers", "readRole", "readUser", "replaceRole", "replaceUser", "signOut", "deleteUser", "deleteRole"} {
 		r := postmanRequest{id: id}
 		if id == "signIn" {
 			r.body = `{"user": "example-{{run}}", "password": "correct horse battery staple"}`

@@ -31,6 +31,13 @@ var accessCases = []Case{
 		del("/v1/admin/users/{{code}}").with("If-Match", `"1"`).refusedWith(412, "version_mismatch If-Match"),
 		del("/v1/admin/users/{{code}}").is(204, ``),
 	)},
+	{"in which ways people sign in is told; without an OIDC provider nobody does there (section 11)", steps(
+		get("/v1/session/methods").ok(`{"password": true, "oidc": false}`),
+		get("/v1/session/methods?x=1").refused("unknown_member x"),
+		get("/v1/session/oidc").refusedWith(404, "not_found"),
+		get("/v1/session/oidc?return=/&x=1").refused("unknown_member x"),
+		get("/v1/session/oidc/callback?code=x&state=y&session_state=z").refusedWith(404, "not_found"),
+	)},
 	{"API keys are made and revoked, and the audit has it (section 11)", steps(
 		post("/v1/admin/keys", `{"name": "crm"}`).refused("required /permissions"),
 		post("/v1/admin/keys", `{"name": "crm", "permissions": ["casm:read"]}`).is(201, `{"key": "<any>", "name": "crm", "revoked": false}`).save("made", "code"),

@@ -101,11 +101,15 @@ func (c *coverage) add(op *testkit.APIOperation, status int, codes []string) {
 	}
 }
 
+// withProvider are operations that succeed with an OIDC provider alone:
+// TestOIDCOnServers has one.
+var withProvider = []string{"beginOIDCSignIn", "finishOIDCSignIn"}
+
 // check fails when something was never asserted.
 func (c *coverage) check(t *testing.T, api *testkit.OpenAPI) {
 	var missing []string
 	for _, op := range api.Operations {
-		if !c.succeeded[op.ID] {
+		if !c.succeeded[op.ID] && !slices.Contains(withProvider, op.ID) {
 			missing = append(missing, op.ID+" succeeds")
 		}
 		if op.Refuses() && !c.refused[op.ID] {
