@@ -412,6 +412,39 @@ func TestOIDCUserInfo(t *testing.T) {
 	a.browser().open(a.URL+"/v1/session/oidc", "").refuses(401, "unauthenticated")
 }
 
+// TestOIDCRolesOfAccessToken: roles that stand in the access token alone are
+// found there, of the same person and of the provider; user info is not asked.
+func TestOIDCRolesOfAccessToken(t *testing.T) {
+	a, o := newOIDC(t)
+	o.Person(claims{"sub": "1", "preferred_username": "ann"}, nil)
+	may := func() int {
+		t.Helper()
+		b := a.browser()
+		b.open(a.URL+"/v1/session/oidc", "").is(200)
+		return len(b.open(a.URL+"/v1/session", "").is(200).permissions())
+	}
+	roles := claims{"sub": "1", "aud": "account", "typ": "Bearer", "roles": []string{"reader"}}
+	for name, c := range map[string]struct {
+		access claims
+		want   int
+	}{
+		"opaque": {nil, 0}, "with roles": {roles, 4},
+		"of another person":   {claims{"sub": "2", "roles": []string{"reader"}}, 0},
+		"of another provider": {claims{"sub": "1", "iss": "https://other.example", "roles": []string{"reader"}}, 0},
+	} {
+		o.AccessOf(c.access)
+		if got := may(); got != c.want {
+			t.Errorf("access token %s: %d permissions, want %d", name, got, c.want)
+		}
+	}
+	// The ID token goes before.
+	o.Person(claims{"sub": "1", "preferred_username": "ann", "roles": []string{"no role here"}}, nil)
+	o.AccessOf(roles)
+	if got := may(); got != 0 {
+		t.Errorf("with roles in the ID token: %d permissions", got)
+	}
+}
+
 // TestOIDCSessionEnds: what the provider said holds so long and no longer, and
 // only while that provider is set.
 func TestOIDCSessionEnds(t *testing.T) {

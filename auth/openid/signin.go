@@ -184,10 +184,21 @@ func (p *Provider) exchange(ctx context.Context, a *attempt, redirect, code stri
 	return who, nil
 }
 
-// complete adds to the claims of an ID token those that it needs and that the
-// provider tells only when it is asked.
+// complete adds to the claims of an ID token those that it needs and lacks: from
+// the access token, if that is a token of the provider about the same person (as
+// Keycloak has the roles in that one alone), else by asking for the user info.
 func (p *Provider) complete(ctx context.Context, k *known, token *oauth2.Token, id *oidc.IDToken, claims map[string]any) error {
-	if _, user := claims[p.o.UserClaim]; user && rolesIn(claims, p.o.RolesClaim) != nil || k.provider.UserInfoEndpoint() == "" {
+	if p.hasAll(claims) {
+		return nil
+	}
+	if access, err := p.lenient.Verify(ctx, token.AccessToken); err == nil && access.Subject == id.Subject {
+		more, err := claimsOf(access)
+		if err != nil {
+			return failed("the access token is not valid", err)
+		}
+		add(claims, more)
+	}
+	if p.hasAll(claims) || k.provider.UserInfoEndpoint() == "" {
 		return nil
 	}
 	info, err := k.provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
@@ -198,10 +209,21 @@ func (p *Provider) complete(ctx context.Context, k *known, token *oauth2.Token, 
 	if err := info.Claims(&more); err != nil || info.Subject != id.Subject {
 		return failed("the provider told of somebody else", err)
 	}
+	add(claims, more)
+	return nil
+}
+
+// hasAll reports whether claims say who somebody is and what roles they have.
+func (p *Provider) hasAll(claims map[string]any) bool {
+	_, user := claims[p.o.UserClaim]
+	return user && rolesIn(claims, p.o.RolesClaim) != nil
+}
+
+// add adds the claims that there are not yet.
+func add(claims, more map[string]any) {
 	for name, value := range more {
 		if _, has := claims[name]; !has {
 			claims[name] = value
 		}
 	}
-	return nil
 }

@@ -37,6 +37,7 @@ type OIDC struct {
 	mu      sync.Mutex
 	person  Claims              // who signs in
 	info    Claims              // what user info tells beside it; nil: there is none
+	access  Claims              // what access tokens of sign-ins hold; nil: they are opaque
 	spoil   func(id Claims)     // changes ID tokens
 	refuse  string              // the error with which sign-ins end; "": none
 	keys    []jose.JSONWebKey   // the last one signs
@@ -114,6 +115,14 @@ func (o *OIDC) Person(id, info Claims) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.person, o.info = id, info
+}
+
+// AccessOf makes the access tokens of people who sign in signed ones with these
+// claims; nil: they are opaque.
+func (o *OIDC) AccessOf(claims Claims) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.access = claims
 }
 
 // Spoil changes the ID tokens that are given from now on.
@@ -267,6 +276,9 @@ func (o *OIDC) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	access := rand.Text()
+	if o.access != nil {
+		access = o.sign("JWT", o.access)
+	}
 	o.tokens[access] = code.person
 	sum := sha256.Sum256([]byte(access))
 	id := maps.Clone(code.person)
