@@ -125,8 +125,9 @@ type Provider struct {
 
 	tokens, lenient, idTokens *oidc.IDTokenVerifier
 
-	end  context.CancelFunc
-	done chan struct{}
+	running context.Context // of what goes on by itself
+	end     context.CancelFunc
+	done    chan struct{}
 }
 
 // known is what the provider says of itself.
@@ -169,9 +170,8 @@ func New(o Options) *Provider {
 	p.tokens = verifier(oidc.Config{ClientID: o.Audience})
 	p.lenient = verifier(oidc.Config{SkipClientIDCheck: true, SkipExpiryCheck: true})
 	p.idTokens = verifier(oidc.Config{ClientID: o.ClientID})
-	ctx, end := context.WithCancel(context.Background())
-	p.end = end
-	go p.run(ctx)
+	p.running, p.end = context.WithCancel(context.Background())
+	go p.run(p.running)
 	return p
 }
 
@@ -179,6 +179,8 @@ func New(o Options) *Provider {
 func (p *Provider) Close() {
 	p.end()
 	<-p.done
+	p.reading <- struct{}{} // nobody reads it any more
+	<-p.reading
 	p.client.CloseIdleConnections()
 }
 
@@ -204,7 +206,7 @@ func (p *Provider) run(ctx context.Context) {
 			return
 		} else if err != nil {
 			if well {
-				p.log.Warn("the OIDC provider cannot be read; it is tried again", "issuer", p.o.Issuer, "error", err)
+				p.log.Warn("the OIDC provider cannot be read; it is tried again", "issuer", p.o.Issuer, "error", brief(err))
 			}
 			well, wait = false, pause
 			pause = min(2*pause, retryMost)
@@ -270,6 +272,16 @@ func (p *Provider) readNow(ctx context.Context) error {
 	}
 	p.known.Store(&known{provider, keys, secretIn})
 	return nil
+}
+
+// brief is what the log gets of an error: the provider's answer may stand in
+// it, as long as that is.
+func brief(err error) string {
+	s := err.Error()
+	if len(s) > 500 {
+		s = strings.ToValidUTF8(s[:500], "") + "…"
+	}
+	return s
 }
 
 // CheckAddress checks the address of a provider, or of a part of it: https,

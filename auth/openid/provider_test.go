@@ -1,0 +1,150 @@
+package openid_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casm/auth/openid"
+	"casm/internal/testkit"
+)
+
+// before lets fn answer the provider's requests where it returns true.
+func before(o *testkit.OIDC, fn func(w http.ResponseWriter, r *http.Request) bool) {
+	rest := o.Config.Handler
+	o.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !fn(w, r) {
+			rest.ServeHTTP(w, r)
+		}
+	})
+}
+
+// logged is a log that is kept.
+type logged struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.String()
+}
+
+// TestGoneAway: whoever shows a token with an unknown key and goes away does not
+// keep the keys from being read.
+func TestGoneAway(t *testing.T) {
+	o := testkit.NewOIDC(t)
+	hold, asked := make(chan bool), make(chan bool, 1)
+	var mu sync.Mutex
+	slow := false
+	before(o, func(_ http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		wait := slow && r.URL.Path == "/keys"
+		mu.Unlock()
+		if wait {
+			asked <- true
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	})
+	p, c := start(t, o, nil)
+	o.Rotate()
+	c.move(11 * time.Second)
+	mu.Lock()
+	slow = true
+	mu.Unlock()
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		leave()
+	}()
+	if _, err := p.Token(ctx, o.Access(nil)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	close(hold)
+	if _, err := p.Token(t.Context(), o.Access(nil)); err != nil {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLog: what the provider answers gets into the log neither with what it was
+// sent nor as long as it likes.
+func TestLog(t *testing.T) {
+	o := testkit.NewOIDC(t)
+	log := &logged{}
+	var broken string
+	var mu sync.Mutex
+	before(o, func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.URL.Path != broken {
+			return false
+		}
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = w.Write([]byte("code " + r.PostFormValue("code") + strings.Repeat(" x", 100_000))) // or it went away
+		return true
+	})
+	fail := func(path string) {
+		mu.Lock()
+		defer mu.Unlock()
+		broken = path
+	}
+	p, c := start(t, o, func(options *openid.Options) { options.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+	finish := func(answer url.Values) error {
+		t.Helper()
+		address, kept, err := p.Begin("http://127.0.0.1/back", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Set("state", u.Query().Get("state"))
+		_, _, err = p.Finish(t.Context(), kept, "http://127.0.0.1/back", answer)
+		return err
+	}
+	fail("/token")
+	if err := finish(url.Values{"code": {"the-code"}}); !errors.Is(err, openid.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	fail("/.well-known/openid-configuration")
+	c.move(11 * time.Second)
+	if _, err := p.Token(t.Context(), o.Access(nil)); err != nil {
+		t.Error(err)
+	}
+	o.Rotate()
+	if _, err := p.Token(t.Context(), o.Access(nil)); refusal(t, err) != "token of nobody known" {
+		t.Error(err)
+	}
+	if err := finish(url.Values{"error": {"consent_required"}}); refusal(t, err) != "the provider refused" {
+		t.Error(err)
+	}
+	text := log.String()
+	if strings.Contains(text, "the-code") || len(text) > 3000 {
+		t.Errorf("%d bytes: %.1000s", len(text), text)
+	}
+	// It says what is wrong.
+	for _, want := range []string{"502 Bad Gateway", "consent_required"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the log does not have %q: %.1000s", want, text)
+		}
+	}
+}
