@@ -451,12 +451,18 @@ func TestOIDCSessionEnds(t *testing.T) {
 	a.get("/v1/session", "Cookie", cookie).refuses(401, "unauthenticated Cookie")
 }
 
-// TestOIDCThrottle: answers that fail slow down who sends them.
+// TestOIDCThrottle: answers that fail slow down who sends them. What a page of
+// another site can have a browser ask for does not.
 func TestOIDCThrottle(t *testing.T) {
 	a, o := newOIDC(t)
+	a.user("ann")
+	for range 60 {
+		a.get("/v1/session/oidc/callback?state=x&code=y").refuses(401, "unauthenticated")
+	}
+	a.signIn("ann", passphrase)
 	limited := 0
 	for range 60 {
-		if r := a.get("/v1/session/oidc/callback?state=x&code=y"); r.Status == 429 {
+		if r := a.get("/v1/session/oidc/callback?state=x&code=y", "Cookie", "casm_oidc=x"); r.Status == 429 {
 			r.refuses(429, "rate_limited")
 			limited++
 		}
