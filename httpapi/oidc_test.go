@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -441,14 +440,26 @@ func TestOIDCSessionEnds(t *testing.T) {
 	now = now.Add(6 * time.Minute)
 	a.get("/v1/session", "Cookie", cookie).refuses(401, "unauthenticated Cookie")
 
-	// All sessions of somebody can be ended.
+	// All sessions of somebody can be ended, by hand.
 	b.open(a.URL+"/v1/session/oidc", "").is(200)
 	cookie = "casm_session=" + b.session(a)
 	a.get("/v1/session", "Cookie", cookie).is(200)
-	if err := a.server.auth.EndSessions(context.Background(), "oidc:ann"); err != nil {
-		t.Fatal(err)
+	end := func(user string) *answered {
+		return a.do(http.MethodDelete, "/v1/admin/sessions?user="+url.QueryEscape(user), "")
 	}
+	a.key("config:write")
+	end("oidc:ann").refuses(403, "forbidden Authorization")
+	a.key("admin")
+	end("ann").is(204) // a user, who is somebody else
+	a.header.Del("Authorization")
+	a.get("/v1/session", "Cookie", cookie).is(200)
+	a.key("admin")
+	end("oidc:ann").is(204)
+	a.header.Del("Authorization")
 	a.get("/v1/session", "Cookie", cookie).refuses(401, "unauthenticated Cookie")
+	if len(a.log.find(`"audit"`, `"act":"user.endSessions"`, `"outcome":"done"`, `"actor":"key:crm"`, `"user":"oidc:ann"`)) != 1 {
+		t.Error("no audit")
+	}
 }
 
 // TestOIDCThrottle: answers that fail slow down who sends them. What a page of
