@@ -61,11 +61,13 @@ func TestToken(t *testing.T) {
 		t.Errorf("actor %v", actor)
 	}
 	a.get("/v1/admin/users").refuses(403, "forbidden Authorization")
+	a.get("/metrics").is(200)
 	// A role of the installation's own acts, and its change at once.
 	show(claims{"roles": "support"})
 	if got := a.get("/v1/session").is(200).permissions(); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
+	a.get("/metrics").refuses(403, "forbidden Authorization") // it tells how many customers there are
 	roles := auth.Roles(auth.Office{Configuration: a.engine})
 	role := auth.Role{Code: "support", Name: "Support", Permissions: []string{"casm:read"}}
 	if _, err := roles.Create(t.Context(), "t", "", role); err != nil {
@@ -126,6 +128,11 @@ func TestProviderAway(t *testing.T) {
 		t.Error("no Retry-After")
 	} else {
 		r.refuses(503, "overloaded")
+	}
+	for _, e := range endpoints {
+		if !e.Open && !slices.Contains(e.problems(), 503) {
+			t.Errorf("the description of %s has no 503", e.ID)
+		}
 	}
 	a.key("admin")
 	a.get("/v1/session").is(200)
