@@ -248,8 +248,8 @@ func TestOIDCSignIn(t *testing.T) {
 	if got := who.permissions(); !slices.Equal(got, []string{"casm:read", "config:read", "stream:read", "dwh:read"}) {
 		t.Errorf("%v", got)
 	}
-	if len(a.log.find(`"audit"`, `"act":"finishOIDCSignIn"`, `"outcome":"done"`, `"actor":"oidc:ann@example.com"`)) != 1 {
-		t.Error("the sign-in was not audited")
+	if len(a.log.find(`"audit"`, `"act":"finishOIDCSignIn"`, `"outcome":"done"`, `"actor":"oidc:ann@example.com"`, `"permissions":["casm:read","config:read","stream:read","dwh:read"]`)) != 1 {
+		t.Error("the sign-in was not audited, with what it gave")
 	}
 	// A cookie counts for pages of this server alone.
 	cookie := "casm_session=" + b.session(a)

@@ -53,7 +53,7 @@ type Options struct {
 
 // Person is who a token is about: a person, or a system.
 type Person struct {
-	// User is who they are there: 1 to 255 characters, none of them a control
+	// User is who they are there: 1 to 250 characters, none of them a control
 	// character.
 	User string
 	// Name is for people; User if the provider gives none.
@@ -136,6 +136,7 @@ type known struct {
 	keys     []jose.JSONWebKey
 	// secretIn is how it takes the client's secret.
 	secretIn oauth2.AuthStyle
+	at       time.Time // when it said so
 }
 
 // New makes a Provider and begins to read from it what is needed, again and
@@ -190,6 +191,14 @@ func (p *Provider) Wait(ctx context.Context) {
 	case <-p.first:
 	case <-ctx.Done():
 	}
+}
+
+// Read returns when the provider was last read; the zero time: never.
+func (p *Provider) Read() time.Time {
+	if k := p.known.Load(); k != nil {
+		return k.at
+	}
+	return time.Time{}
 }
 
 // run reads the provider every now and then.
@@ -270,7 +279,7 @@ func (p *Provider) readNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.known.Store(&known{provider, keys, secretIn})
+	p.known.Store(&known{provider, keys, secretIn, p.o.Now()})
 	return nil
 }
 

@@ -108,7 +108,7 @@ func TestToken(t *testing.T) {
 		"not yet":            {o.Access(claims{"nbf": hour.Unix()}), "token that does not hold yet"},
 		"nobody":             {o.Access(claims{"sub": nil}), "token without a user"},
 		"odd user":           {o.Access(claims{"preferred_username": "a\nb"}), "token without a user"},
-		"long user":          {o.Access(claims{"preferred_username": strings.Repeat("x", 256)}), "token without a user"},
+		"long user":          {o.Access(claims{"preferred_username": strings.Repeat("x", 251)}), "token without a user"},
 		"ID token":           {o.Token("JWT", claims{"at_hash": "x"}), "no access token"},
 		"ID token, bare":     {o.Token("JWT", nil), "no access token"},
 		"ID token, untyped":  {o.Token("", claims{"auth_time": hour.Unix()}), "no access token"},

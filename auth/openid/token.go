@@ -134,7 +134,7 @@ func (p *Provider) person(t *oidc.IDToken, claims map[string]any) (*Person, erro
 		user = t.Subject
 	}
 	if !sane(user) {
-		return nil, fmt.Errorf("neither %s nor sub is a text of 1 to 255 characters", p.o.UserClaim)
+		return nil, fmt.Errorf("neither %s nor sub is a text of 1 to %d characters", p.o.UserClaim, maxUser)
 	}
 	name, _ := claims["name"].(string)
 	if !sane(name) {
@@ -143,8 +143,12 @@ func (p *Provider) person(t *oidc.IDToken, claims map[string]any) (*Person, erro
 	return &Person{User: user, Name: name, Roles: rolesIn(claims, p.o.RolesClaim), Expires: t.Expiry}, nil
 }
 
+// maxUser leaves room for what stands before it: texts have up to 255
+// characters, also those by which the audit is asked for somebody.
+const maxUser = 250
+
 func sane(s string) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= 255 && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxUser && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // rolesIn returns the texts of the claim with the name, or at the path that it is.
