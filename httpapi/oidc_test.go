@@ -375,6 +375,10 @@ func TestOIDCRefused(t *testing.T) {
 	kept := strings.Split(b.Jar.Cookies(u)[0].Value, ".")
 	b.Jar.SetCookies(u, []*http.Cookie{{Name: "casm_oidc", Value: kept[0] + "." + kept[1] + ".L2V2aWw", Path: "/v1/session/oidc"}})
 	failed("another path", b, address)
+	// Of two cookies one may be from a page of a neighbouring host: none counts.
+	b, address = halfway()
+	a.get(strings.TrimPrefix(address, a.URL), "Cookie", "casm_oidc="+b.Jar.Cookies(u)[0].Value+"; casm_oidc=x").refuses(401, "unauthenticated")
+	b.open(address, "").is(200) // it was not taken
 	// The ID token must be right.
 	for name, spoil := range map[string]func(id claims){
 		"another nonce":    func(id claims) { id["nonce"] = "x" },

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -109,7 +110,7 @@ func TestLog(t *testing.T) {
 	p, c := start(t, o, func(options *openid.Options) { options.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 	finish := func(answer url.Values) error {
 		t.Helper()
-		address, kept, err := p.Begin("http://127.0.0.1/back", "/")
+		address, kept, err := p.Begin(back, "/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func TestLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Set("state", u.Query().Get("state"))
-		_, _, err = p.Finish(t.Context(), kept, "http://127.0.0.1/back", answer)
+		_, _, err = p.Finish(t.Context(), kept, back, answer)
 		return err
 	}
 	fail("/token")
@@ -146,5 +147,104 @@ func TestLog(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the log does not have %q: %.1000s", want, text)
 		}
+	}
+}
+
+const back = "http://127.0.0.1/back"
+
+// signedIn is a sign-in of somebody who has just signed in at the provider:
+// what the browser keeps, and the answer that it brings.
+func signedIn(t *testing.T, p *openid.Provider) (kept string, answer url.Values) {
+	t.Helper()
+	address, kept, err := p.Begin(back, "/there")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	u, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept, u.Query()
+}
+
+// TestSpan: a sign-in has its time, whatever the browser says of when it began.
+func TestSpan(t *testing.T) {
+	o := testkit.NewOIDC(t)
+	p, c := start(t, o, nil)
+	finish := func(after time.Duration, change func(kept string) string) string {
+		t.Helper()
+		kept, answer := signedIn(t, p)
+		c.move(after)
+		who, there, err := p.Finish(t.Context(), change(kept), back, answer)
+		if err == nil && (who.User != "1" || there != "/there") {
+			t.Errorf("%+v %s", who, there)
+		}
+		return refusal(t, err)
+	}
+	same := func(kept string) string { return kept }
+	if got := finish(openid.SignInSpan-time.Second, same); got != "" {
+		t.Error(got)
+	}
+	if got := finish(openid.SignInSpan+2*time.Second, same); got != "the sign-in took too long" {
+		t.Error(got)
+	}
+	later := func(kept string) string {
+		parts := strings.Split(kept, ".")
+		parts[1] = strconv.FormatInt(c.now().Unix(), 10)
+		return strings.Join(parts, ".")
+	}
+	if got := finish(openid.SignInSpan+2*time.Second, later); got != "the answer is not to the sign-in of this browser" {
+		t.Error(got)
+	}
+	for _, kept := range []string{"", "x", "..", "a.b.c", strings.Repeat("A", 43) + "." + "1"} {
+		if got := finish(0, func(string) string { return kept }); got != "no sign-in was begun in this browser" {
+			t.Errorf("%q: %s", kept, got)
+		}
+	}
+}
+
+// TestBusy: a provider that is slow holds up so many sign-ins and no more.
+func TestBusy(t *testing.T) {
+	const places = 16
+	o := testkit.NewOIDC(t)
+	waiting, hold := make(chan bool, places), make(chan bool)
+	before(o, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/token" {
+			waiting <- true
+			<-hold
+		}
+		return false
+	})
+	p, _ := start(t, o, nil)
+	kept, answer := signedIn(t, p)
+	ends := make(chan error, places)
+	for range places {
+		kept, answer := signedIn(t, p)
+		go func() {
+			_, _, err := p.Finish(t.Context(), kept, back, answer)
+			ends <- err
+		}()
+	}
+	for range places {
+		<-waiting
+	}
+	if _, _, err := p.Finish(t.Context(), kept, back, answer); !errors.Is(err, openid.ErrBusy) {
+		t.Error(err)
+	}
+	close(hold)
+	for range places {
+		if err := <-ends; err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := p.Finish(t.Context(), kept, back, answer); err != nil {
+		t.Error(err)
 	}
 }
