@@ -408,6 +408,37 @@ func TestOIDCRefused(t *testing.T) {
 	a.browser().open(a.URL+"/v1/session/oidc", "").refuses(401, "unauthenticated")
 }
 
+// TestOIDCBehindProxy: where people come over https to a proxy the cookies are
+// for https alone; and a path of a neighbouring host's making leads to the start.
+func TestOIDCBehindProxy(t *testing.T) {
+	a, o := newOIDC(t)
+	const callback = "https://casm.example/v1/session/oidc/callback"
+	secret := o.Secret
+	p := openid.New(openid.Options{Issuer: o.URL, ClientID: o.ClientID, Redirect: callback, Secret: func() (string, error) { return secret, nil }})
+	t.Cleanup(p.Close)
+	p.Wait(t.Context())
+	a.server.auth = auth.New(auth.Options{Configuration: a.engine, Sessions: a.store, OIDC: p})
+	b := a.browser()
+	b.stop = func(u *url.URL) bool { return u.Host == "casm.example" }
+	address, kept, err := p.Begin(callback, "//evil.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := b.open(address, "").is(302).Header.Get("Location")
+	r := a.get(strings.TrimPrefix(answer, "https://casm.example"), "Cookie", "casm_oidc="+kept).is(200)
+	if !strings.Contains(string(r.Body), `content="0;url=/"`) || strings.Contains(string(r.Body), "evil") {
+		t.Errorf("%s", r.Body)
+	}
+	for _, line := range r.Header["Set-Cookie"] {
+		if c, err := http.ParseSetCookie(line); err != nil || !c.Secure || !c.HttpOnly {
+			t.Errorf("%q %v", line, err)
+		}
+	}
+	if len(r.Header["Set-Cookie"]) != 2 {
+		t.Errorf("%q", r.Header["Set-Cookie"])
+	}
+}
+
 // TestOIDCUserInfo: what the ID token lacks is asked for, of the same person.
 func TestOIDCUserInfo(t *testing.T) {
 	a, o := newOIDC(t)

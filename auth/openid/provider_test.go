@@ -3,6 +3,7 @@ package openid_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 
 	"casm/auth/openid"
 	"casm/internal/testkit"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // before lets fn answer the provider's requests where it returns true.
@@ -246,5 +249,56 @@ func TestBusy(t *testing.T) {
 	}
 	if _, _, err := p.Finish(t.Context(), kept, back, answer); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNotTaken: a provider is not taken that leads elsewhere, or in clear text,
+// and of its keys only those for signatures.
+func TestNotTaken(t *testing.T) {
+	const discovery = "/.well-known/openid-configuration"
+	tell := func(w http.ResponseWriter, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v) // or it went away
+	}
+	for name, fn := range map[string]func(o *testkit.OIDC, w http.ResponseWriter, r *http.Request) bool{
+		"keys in clear text": func(o *testkit.OIDC, w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == discovery {
+				tell(w, claims{"issuer": o.URL, "authorization_endpoint": o.URL + "/authorize", "token_endpoint": o.URL + "/token", "jwks_uri": "http://keys.example/"})
+			}
+			return r.URL.Path == discovery
+		},
+		"a secret in clear text": func(o *testkit.OIDC, w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == discovery {
+				tell(w, claims{"issuer": o.URL, "authorization_endpoint": o.URL + "/authorize", "token_endpoint": "http://id.example/token", "jwks_uri": o.URL + "/keys"})
+			}
+			return r.URL.Path == discovery
+		},
+		"a redirect": func(o *testkit.OIDC, w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/keys" {
+				http.Redirect(w, r, "/elsewhere", http.StatusFound)
+				return true
+			}
+			r.URL.Path = strings.Replace(r.URL.Path, "/elsewhere", "/keys", 1)
+			return false
+		},
+		"a key for secrets": func(o *testkit.OIDC, w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/keys" {
+				tell(w, claims{"keys": []any{jose.JSONWebKey{Key: o.Key().Public(), KeyID: "key-0", Use: "enc"}}})
+			}
+			return r.URL.Path == "/keys"
+		},
+		"a key that signs": func(o *testkit.OIDC, w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/keys" {
+				tell(w, claims{"keys": []any{jose.JSONWebKey{Key: o.Key(), KeyID: "key-0"}}})
+			}
+			return r.URL.Path == "/keys"
+		},
+	} {
+		o := testkit.NewOIDC(t)
+		before(o, func(w http.ResponseWriter, r *http.Request) bool { return fn(o, w, r) })
+		p, _ := start(t, o, nil)
+		if _, err := p.Token(t.Context(), o.Access(nil)); !errors.Is(err, openid.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
