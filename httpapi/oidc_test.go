@@ -389,6 +389,7 @@ func TestOIDCRefused(t *testing.T) {
 		"ended":            func(id claims) { id["exp"] = time.Now().Add(-time.Second).Unix() },
 		"another token's":  func(id claims) { id["at_hash"] = strings.Repeat("A", 22) },
 		"nobody":           func(id claims) { id["sub"] = nil },
+		"only a name":      func(id claims) { id["sub"], id["preferred_username"] = nil, "ann" },
 	} {
 		b, address := halfway()
 		o.Spoil(spoil)

@@ -178,6 +178,8 @@ func (p *Provider) exchange(ctx context.Context, a *attempt, redirect, code stri
 	switch {
 	case subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(a.derive("nonce"))) != 1:
 		return nil, failed("the ID token is of another sign-in", nil)
+	case id.Subject == "": // what else is told of them is known by it
+		return nil, failed("the ID token is without a subject", nil)
 	case has && party != p.o.ClientID:
 		return nil, failed("the ID token is for another client", nil)
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(token.AccessToken) != nil:
