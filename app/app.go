@@ -130,7 +130,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (_ *App, err error
 	}
 	a.later(func(ctx context.Context) error { return bounded(ctx, stopTraces, a.tracing.close) })
 
-	provider, err := a.startOIDC(ctx)
+	provider, err := a.startOIDC(ctx, registry)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 
 	"casm/auth"
 	"casm/auth/openid"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // OIDC are the settings of an OpenID Connect provider.
@@ -86,7 +88,7 @@ func (o *OIDC) secret() (string, error) {
 const oidcPatience = 3 * time.Second
 
 // startOIDC begins to read the provider; nil: none is set.
-func (a *App) startOIDC(ctx context.Context) (*openid.Provider, error) {
+func (a *App) startOIDC(ctx context.Context, registry prometheus.Registerer) (*openid.Provider, error) {
 	o := &a.settings.OIDC
 	if o.OIDCIssuer == "" {
 		return nil, nil
@@ -99,6 +101,15 @@ func (a *App) startOIDC(ctx context.Context) (*openid.Provider, error) {
 		Scopes: strings.Fields(o.OIDCScopes), UserClaim: o.OIDCUserClaim, RolesClaim: o.OIDCRolesClaim, Logger: a.log,
 	})
 	a.later(func(context.Context) error { p.Close(); return nil })
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "casm_oidc_read_timestamp_seconds", Help: "When the OIDC provider was last read; 0: never.",
+	}, func() float64 {
+		at := p.Read()
+		if at.IsZero() {
+			return 0
+		}
+		return float64(at.Unix())
+	}))
 	ctx, cancel := context.WithTimeout(ctx, oidcPatience)
 	defer cancel()
 	p.Wait(ctx)

@@ -170,15 +170,19 @@ func (a *Authenticator) FinishOIDC(r *http.Request) (begun *SignedIn, back strin
 }
 
 func (a *Authenticator) finishOIDC(r *http.Request) (*SignedIn, string, error) {
-	attempt, wait := a.throttle.beginAt(r.RemoteAddr, a.now())
-	if wait > 0 {
-		return nil, "", tooManyFailed(wait)
-	}
+	ctx := r.Context()
 	kept := ""
 	if cookies := r.CookiesNamed(oidcCookie); len(cookies) == 1 {
 		kept = cookies[0].Value
 	}
-	ctx := r.Context()
+	if kept == "" { // nothing is tried, and any page of another site has browsers ask for it: it does not count
+		_, _, err := a.oidc.Finish(ctx, "", "", nil)
+		return nil, "", oidcError(err, "")
+	}
+	attempt, wait := a.throttle.beginAt(r.RemoteAddr, a.now())
+	if wait > 0 {
+		return nil, "", tooManyFailed(wait)
+	}
 	who, back, err := a.oidc.Finish(ctx, kept, a.oidcRedirect(r), r.URL.Query())
 	if err != nil {
 		if _, ok := errors.AsType[*openid.Refused](err); !ok {

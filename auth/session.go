@@ -141,8 +141,9 @@ func (a *Authenticator) EndSessions(ctx context.Context, user string) error {
 	if a.sessions == nil {
 		return nil
 	}
+	err := a.sessions.EndSessions(ctx, user)
 	a.seen.forgetUser(user)
-	return a.sessions.EndSessions(ctx, user)
+	return err
 }
 
 func (a *Authenticator) endSession(ctx context.Context, hash [sha256.Size]byte) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"regexp"
 
@@ -183,6 +184,19 @@ func (u Users) change(ctx context.Context, actor, code, password string, ifMatch
 		u.endSessions(ctx, code)
 	}
 	return UserOf(now), nil
+}
+
+// EndSessions ends all sessions that somebody has: a user, by code, or one whom
+// the OIDC provider vouches for, by "oidc:" and their name. That there are none
+// is no error. Errors: faults of the store.
+func (u Users) EndSessions(ctx context.Context, actor, remote, who string) (err error) {
+	defer func() {
+		err = Office(u).audit(ctx, actor, "user.endSessions", remote, err, slog.String("user", clip(who)))
+	}()
+	if err := u.Sessions.EndSessions(ctx, who); err != nil {
+		return fmt.Errorf("auth: end sessions: %w", err)
+	}
+	return nil
 }
 
 // endSessions removes the sessions of a user, which hold no more in any case.

@@ -36,9 +36,14 @@ func (x *exchange) authorize(permission command.Permission) bool {
 	if who.May(permission) {
 		return true
 	}
-	x.audit(auth.OutcomeDenied, slog.String("reason", "needs "+string(permission)), slog.String("key", who.Key), slog.String("user", who.User))
-	x.refuseOne(casm.Forbidden, "Authorization", "this needs the permission %s, which the credential does not have", permission)
+	x.forbid(string(permission))
 	return false
+}
+
+// forbid answers who may not do it, and audits it.
+func (x *exchange) forbid(needs string) {
+	x.audit(auth.OutcomeDenied, slog.String("reason", "needs "+needs), slog.String("key", x.who.Key), slog.String("user", x.who.User))
+	x.refuseOne(casm.Forbidden, "Authorization", "this needs the permission %s, which the credential does not have", needs)
 }
 
 // loopback checks what --dev answers: only requests whose Host and Origin are

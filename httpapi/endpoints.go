@@ -227,10 +227,11 @@ func otherEndpoints() []*endpoint {
 	ready := get("/readyz", "ready", tagSystem, "Whether the server is able to serve: 200, else 503 with what is missing.", "", answer{Schema: "Readiness"}, readyz)
 	page := get("/", "start", tagSystem, "The web console.", "", answer{Schema: "Text", Type: "text/html"}, start)
 	health.Open, ready.Open, page.Open = true, true, true
+	metrics := get("/metrics", "metrics", tagSystem, "Metrics in Prometheus' text format, for whoever has a permission.", "", answer{Schema: "Text", Type: "text/plain"}, serveMetrics)
+	metrics.Refusals = []int{403}
 	return []*endpoint{
 		get("/v1/config/services", "listServices", tagConfig, "The service catalogue: kinds of service and their attributes.", command.ReadConfig, answer{Schema: "Services"}, serviceCatalogue),
-		pages, follow, schema, health, ready,
-		get("/metrics", "metrics", tagSystem, "Metrics in Prometheus' text format.", "", answer{Schema: "Text", Type: "text/plain"}, serveMetrics),
+		pages, follow, schema, health, ready, metrics,
 		get("/openapi.json", "openAPI", tagSystem, "This description, as OpenAPI 3.1.", "", answer{Schema: "JSONSchema"}, openAPI),
 		get("/docs", "docs", tagSystem, "The API reference, for people.", "", answer{Schema: "Text", Type: "text/html"}, docs),
 		page,

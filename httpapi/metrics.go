@@ -50,4 +50,12 @@ func exposition(g prometheus.Gatherer) http.Handler {
 	return promhttp.HandlerFor(g, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 
-func serveMetrics(s *Server, x *exchange) { s.exposed.ServeHTTP(x, x.r) }
+// serveMetrics answers whoever has a permission: an OIDC provider vouches for
+// many that have none here, and how many customers there are is not for them.
+func serveMetrics(s *Server, x *exchange) {
+	if len(x.who.Permissions) == 0 {
+		x.forbid("casm:read or another one")
+		return
+	}
+	s.exposed.ServeHTTP(x, x.r)
+}

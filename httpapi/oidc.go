@@ -79,7 +79,7 @@ func finishOIDC(s *Server, x *exchange) {
 		return
 	}
 	x.who = begun.Principal
-	x.audit(auth.OutcomeDone, slog.String("user", begun.User))
+	x.audit(auth.OutcomeDone, slog.String("user", begun.User), slog.Any("permissions", begun.Permissions)) // nothing here says them later
 	http.SetCookie(x, begun.Cookie)
 	x.pageAs(http.StatusOK, render("signin.html", map[string]any{"Style": style, "To": to}))
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -62,11 +61,13 @@ func TestToken(t *testing.T) {
 		t.Errorf("actor %v", actor)
 	}
 	a.get("/v1/admin/users").refuses(403, "forbidden Authorization")
+	a.get("/metrics").is(200)
 	// A role of the installation's own acts, and its change at once.
 	show(claims{"roles": "support"})
 	if got := a.get("/v1/session").is(200).permissions(); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
+	a.get("/metrics").refuses(403, "forbidden Authorization") // it tells how many customers there are
 	roles := auth.Roles(auth.Office{Configuration: a.engine})
 	role := auth.Role{Code: "support", Name: "Support", Permissions: []string{"casm:read"}}
 	if _, err := roles.Create(t.Context(), "t", "", role); err != nil {
@@ -127,6 +128,11 @@ func TestProviderAway(t *testing.T) {
 		t.Error("no Retry-After")
 	} else {
 		r.refuses(503, "overloaded")
+	}
+	for _, e := range endpoints {
+		if !e.Open && !slices.Contains(e.problems(), 503) {
+			t.Errorf("the description of %s has no 503", e.ID)
+		}
 	}
 	a.key("admin")
 	a.get("/v1/session").is(200)
@@ -242,8 +248,8 @@ func TestOIDCSignIn(t *testing.T) {
 	if got := who.permissions(); !slices.Equal(got, []string{"casm:read", "config:read", "stream:read", "dwh:read"}) {
 		t.Errorf("%v", got)
 	}
-	if len(a.log.find(`"audit"`, `"act":"finishOIDCSignIn"`, `"outcome":"done"`, `"actor":"oidc:ann@example.com"`)) != 1 {
-		t.Error("the sign-in was not audited")
+	if len(a.log.find(`"audit"`, `"act":"finishOIDCSignIn"`, `"outcome":"done"`, `"actor":"oidc:ann@example.com"`, `"permissions":["casm:read","config:read","stream:read","dwh:read"]`)) != 1 {
+		t.Error("the sign-in was not audited, with what it gave")
 	}
 	// A cookie counts for pages of this server alone.
 	cookie := "casm_session=" + b.session(a)
@@ -369,6 +375,10 @@ func TestOIDCRefused(t *testing.T) {
 	kept := strings.Split(b.Jar.Cookies(u)[0].Value, ".")
 	b.Jar.SetCookies(u, []*http.Cookie{{Name: "casm_oidc", Value: kept[0] + "." + kept[1] + ".L2V2aWw", Path: "/v1/session/oidc"}})
 	failed("another path", b, address)
+	// Of two cookies one may be from a page of a neighbouring host: none counts.
+	b, address = halfway()
+	a.get(strings.TrimPrefix(address, a.URL), "Cookie", "casm_oidc="+b.Jar.Cookies(u)[0].Value+"; casm_oidc=x").refuses(401, "unauthenticated")
+	b.open(address, "").is(200) // it was not taken
 	// The ID token must be right.
 	for name, spoil := range map[string]func(id claims){
 		"another nonce":    func(id claims) { id["nonce"] = "x" },
@@ -379,6 +389,7 @@ func TestOIDCRefused(t *testing.T) {
 		"ended":            func(id claims) { id["exp"] = time.Now().Add(-time.Second).Unix() },
 		"another token's":  func(id claims) { id["at_hash"] = strings.Repeat("A", 22) },
 		"nobody":           func(id claims) { id["sub"] = nil },
+		"only a name":      func(id claims) { id["sub"], id["preferred_username"] = nil, "ann" },
 	} {
 		b, address := halfway()
 		o.Spoil(spoil)
@@ -396,6 +407,37 @@ func TestOIDCRefused(t *testing.T) {
 	o.Refuse("")
 	o.Secret = "changed"
 	a.browser().open(a.URL+"/v1/session/oidc", "").refuses(401, "unauthenticated")
+}
+
+// TestOIDCBehindProxy: where people come over https to a proxy the cookies are
+// for https alone; and a path of a neighbouring host's making leads to the start.
+func TestOIDCBehindProxy(t *testing.T) {
+	a, o := newOIDC(t)
+	const callback = "https://casm.example/v1/session/oidc/callback"
+	secret := o.Secret
+	p := openid.New(openid.Options{Issuer: o.URL, ClientID: o.ClientID, Redirect: callback, Secret: func() (string, error) { return secret, nil }})
+	t.Cleanup(p.Close)
+	p.Wait(t.Context())
+	a.server.auth = auth.New(auth.Options{Configuration: a.engine, Sessions: a.store, OIDC: p})
+	b := a.browser()
+	b.stop = func(u *url.URL) bool { return u.Host == "casm.example" }
+	address, kept, err := p.Begin(callback, "//evil.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := b.open(address, "").is(302).Header.Get("Location")
+	r := a.get(strings.TrimPrefix(answer, "https://casm.example"), "Cookie", "casm_oidc="+kept).is(200)
+	if !strings.Contains(string(r.Body), `content="0;url=/"`) || strings.Contains(string(r.Body), "evil") {
+		t.Errorf("%s", r.Body)
+	}
+	for _, line := range r.Header["Set-Cookie"] {
+		if c, err := http.ParseSetCookie(line); err != nil || !c.Secure || !c.HttpOnly {
+			t.Errorf("%q %v", line, err)
+		}
+	}
+	if len(r.Header["Set-Cookie"]) != 2 {
+		t.Errorf("%q", r.Header["Set-Cookie"])
+	}
 }
 
 // TestOIDCUserInfo: what the ID token lacks is asked for, of the same person.
@@ -474,22 +516,40 @@ func TestOIDCSessionEnds(t *testing.T) {
 	now = now.Add(6 * time.Minute)
 	a.get("/v1/session", "Cookie", cookie).refuses(401, "unauthenticated Cookie")
 
-	// All sessions of somebody can be ended.
+	// All sessions of somebody can be ended, by hand.
 	b.open(a.URL+"/v1/session/oidc", "").is(200)
 	cookie = "casm_session=" + b.session(a)
 	a.get("/v1/session", "Cookie", cookie).is(200)
-	if err := a.server.auth.EndSessions(context.Background(), "oidc:ann"); err != nil {
-		t.Fatal(err)
+	end := func(user string) *answered {
+		return a.do(http.MethodDelete, "/v1/admin/sessions?user="+url.QueryEscape(user), "")
 	}
+	a.key("config:write")
+	end("oidc:ann").refuses(403, "forbidden Authorization")
+	a.key("admin")
+	end("ann").is(204) // a user, who is somebody else
+	a.header.Del("Authorization")
+	a.get("/v1/session", "Cookie", cookie).is(200)
+	a.key("admin")
+	end("oidc:ann").is(204)
+	a.header.Del("Authorization")
 	a.get("/v1/session", "Cookie", cookie).refuses(401, "unauthenticated Cookie")
+	if len(a.log.find(`"audit"`, `"act":"user.endSessions"`, `"outcome":"done"`, `"actor":"key:crm"`, `"user":"oidc:ann"`)) != 1 {
+		t.Error("no audit")
+	}
 }
 
-// TestOIDCThrottle: answers that fail slow down who sends them.
+// TestOIDCThrottle: answers that fail slow down who sends them. What a page of
+// another site can have a browser ask for does not.
 func TestOIDCThrottle(t *testing.T) {
 	a, o := newOIDC(t)
+	a.user("ann")
+	for range 60 {
+		a.get("/v1/session/oidc/callback?state=x&code=y").refuses(401, "unauthenticated")
+	}
+	a.signIn("ann", passphrase)
 	limited := 0
 	for range 60 {
-		if r := a.get("/v1/session/oidc/callback?state=x&code=y"); r.Status == 429 {
+		if r := a.get("/v1/session/oidc/callback?state=x&code=y", "Cookie", "casm_oidc=x"); r.Status == 429 {
 			r.refuses(429, "rate_limited")
 			limited++
 		}

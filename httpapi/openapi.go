@@ -227,8 +227,7 @@ func (e *endpoint) problems() []int {
 	add(e.IfMatch || e.ID == "batch", 412)
 	add(e.Request != nil || e.Document != "", 413, 415)
 	add(!e.Open, 429)
-	add(!e.Open, 500)
-	add(!e.Open && changes || e.ID == streamID, 503)
+	add(!e.Open, 500, 503) // 503 also of a token while nothing is known of the OIDC provider
 	add(!e.Open && changes, 504)
 	add(true, e.Refusals...)
 	slices.Sort(list)

@@ -80,6 +80,8 @@ func peopleEndpoints() []*endpoint {
 	add(http.MethodGet, "users/{code}", "readUser", "Reads a user.", answer{Schema: "User", ETag: true}, getUser)
 	with(add(http.MethodPut, "users/{code}", "replaceUser", "Replaces a user as a whole; without a password it stays. A password, and disabled, end the user's sessions.", answer{Schema: "User", ETag: true}, replaceUser), userInput, userExample)
 	add(http.MethodDelete, "users/{code}", "deleteUser", "Deletes a user and ends their sessions.", gone, deleteUser)
+	add(http.MethodDelete, "sessions", "endSessions", "Ends all sessions of a user, or of somebody who signed in at the OIDC provider; they may sign in again.", gone, endSessions).
+		Params = []param{{Name: "user", Type: casm.TypeString, Required: true, Doc: "The code of the user, or oidc: with the name of somebody whom the OIDC provider vouches for."}}
 	return list
 }
 
@@ -265,3 +267,15 @@ func replaceUser(s *Server, x *exchange) {
 }
 
 func deleteUser(s *Server, x *exchange) { x.remove(s.users().Delete) }
+
+func endSessions(s *Server, x *exchange) {
+	q, ok := x.query(nil)
+	if !ok {
+		return
+	}
+	if err := s.users().EndSessions(x.context(), x.who.Actor, x.r.RemoteAddr, q["user"].text); err != nil {
+		x.fail(err)
+		return
+	}
+	x.WriteHeader(http.StatusNoContent)
+}

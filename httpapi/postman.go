@@ -180,10 +180,13 @@ func ofEndpoint(e *endpoint) bool { return strings.HasPrefix(e.Path, "/v1/stream
 // made would stay.
 func postmanAccess() postmanFolder {
 	folder := postmanFolder{name: tagAccess}
-	for _, id := range []string{"createRole", "createUser", "listSignInMethods", "signIn", "readSession", "listKeys", "listRoles", "listUsers", "readRole", "readUser", "replaceRole", "replaceUser", "signOut", "deleteUser", "deleteRole"} {
+	for _, id := range []string{"createRole", "createUser", "listSignInMethods", "signIn", "readSession", "listKeys", "listRoles", "listUsers", "readRole", "readUser", "replaceRole", "replaceUser", "signOut", "endSessions", "deleteUser", "deleteRole"} {
 		r := postmanRequest{id: id}
-		if id == "signIn" {
+		switch id {
+		case "signIn":
 			r.body = `{"user": "example-{{run}}", "password": "correct horse battery staple"}`
+		case "endSessions":
+			r.query = "user=example-{{run}}"
 		}
 		folder.requests = append(folder.requests, r)
 	}

@@ -29,7 +29,7 @@ type caller struct {
 	Key         string    `json:"key,omitzero" doc:"The code of the API key; none: it is no key."`
 	Name        string    `json:"name" doc:"The user's or the key's name."`
 	Permissions []string  `json:"permissions" doc:"What they may do; admin implies all."`
-	ExpiresAt   casm.Time `json:"expiresAt,omitzero" doc:"When the credential ends; a session that is used ends later. None: never."`
+	ExpiresAt   casm.Time `json:"expiresAt,omitzero" doc:"When the credential ends; a user's session that is used ends later. None: never."`
 	Dev         bool      `json:"dev" doc:"Whether the server runs with --dev, so that nobody signs in."`
 }
 

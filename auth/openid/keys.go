@@ -119,15 +119,27 @@ func (k *known) verify(jws *jose.JSONWebSignature, header jose.Header) (payload 
 func (p *Provider) readFor(ctx context.Context, had *known) *known {
 	select {
 	case p.reading <- struct{}{}:
-		defer func() { <-p.reading }()
 	case <-ctx.Done():
 		return had
 	}
 	// Somebody else may have read it meanwhile.
-	if p.known.Load() == had && p.o.Now().Sub(p.tried) >= readAgain {
-		if err := p.readNow(ctx); err != nil {
-			p.log.Warn("the OIDC provider cannot be read for a token with an unknown key", "issuer", p.o.Issuer, "error", err)
+	if p.known.Load() != had || p.o.Now().Sub(p.tried) < readAgain {
+		<-p.reading
+		return p.known.Load()
+	}
+	// It goes on when who asks goes away: else strangers who always do would
+	// keep the keys from being read.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { <-p.reading }()
+		if err := p.readNow(p.running); err != nil {
+			p.log.Warn("the OIDC provider cannot be read for a token with an unknown key", "issuer", p.o.Issuer, "error", brief(err))
 		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 	return p.known.Load()
 }

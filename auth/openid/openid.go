@@ -53,7 +53,7 @@ type Options struct {
 
 // Person is who a token is about: a person, or a system.
 type Person struct {
-	// User is who they are there: 1 to 255 characters, none of them a control
+	// User is who they are there: 1 to 250 characters, none of them a control
 	// character.
 	User string
 	// Name is for people; User if the provider gives none.
@@ -125,8 +125,9 @@ type Provider struct {
 
 	tokens, lenient, idTokens *oidc.IDTokenVerifier
 
-	end  context.CancelFunc
-	done chan struct{}
+	running context.Context // of what goes on by itself
+	end     context.CancelFunc
+	done    chan struct{}
 }
 
 // known is what the provider says of itself.
@@ -135,6 +136,7 @@ type known struct {
 	keys     []jose.JSONWebKey
 	// secretIn is how it takes the client's secret.
 	secretIn oauth2.AuthStyle
+	at       time.Time // when it said so
 }
 
 // New makes a Provider and begins to read from it what is needed, again and
@@ -169,9 +171,8 @@ func New(o Options) *Provider {
 	p.tokens = verifier(oidc.Config{ClientID: o.Audience})
 	p.lenient = verifier(oidc.Config{SkipClientIDCheck: true, SkipExpiryCheck: true})
 	p.idTokens = verifier(oidc.Config{ClientID: o.ClientID})
-	ctx, end := context.WithCancel(context.Background())
-	p.end = end
-	go p.run(ctx)
+	p.running, p.end = context.WithCancel(context.Background())
+	go p.run(p.running)
 	return p
 }
 
@@ -179,6 +180,8 @@ func New(o Options) *Provider {
 func (p *Provider) Close() {
 	p.end()
 	<-p.done
+	p.reading <- struct{}{} // nobody reads it any more
+	<-p.reading
 	p.client.CloseIdleConnections()
 }
 
@@ -188,6 +191,14 @@ func (p *Provider) Wait(ctx context.Context) {
 	case <-p.first:
 	case <-ctx.Done():
 	}
+}
+
+// Read returns when the provider was last read; the zero time: never.
+func (p *Provider) Read() time.Time {
+	if k := p.known.Load(); k != nil {
+		return k.at
+	}
+	return time.Time{}
 }
 
 // run reads the provider every now and then.
@@ -204,7 +215,7 @@ func (p *Provider) run(ctx context.Context) {
 			return
 		} else if err != nil {
 			if well {
-				p.log.Warn("the OIDC provider cannot be read; it is tried again", "issuer", p.o.Issuer, "error", err)
+				p.log.Warn("the OIDC provider cannot be read; it is tried again", "issuer", p.o.Issuer, "error", brief(err))
 			}
 			well, wait = false, pause
 			pause = min(2*pause, retryMost)
@@ -268,8 +279,18 @@ func (p *Provider) readNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.known.Store(&known{provider, keys, secretIn})
+	p.known.Store(&known{provider, keys, secretIn, p.o.Now()})
 	return nil
+}
+
+// brief is what the log gets of an error: the provider's answer may stand in
+// it, as long as that is.
+func brief(err error) string {
+	s := err.Error()
+	if len(s) > 500 {
+		s = strings.ToValidUTF8(s[:500], "") + "…"
+	}
+	return s
 }
 
 // CheckAddress checks the address of a provider, or of a part of it: https,

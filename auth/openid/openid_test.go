@@ -88,6 +88,12 @@ func TestToken(t *testing.T) {
 			t.Errorf("typ %q: %v", kind, err)
 		}
 	}
+	// An access token for the client itself shows what it is.
+	for _, c := range []claims{{"scope": "openid"}, {"scp": []string{"x"}}, {"client_id": "casm"}, {"typ": "Bearer", "nonce": "x"}} {
+		if _, err := p.Token(t.Context(), o.Token("JWT", c)); err != nil {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
 	for name, x := range map[string]struct {
 		token, reason string
 	}{
@@ -102,8 +108,15 @@ func TestToken(t *testing.T) {
 		"not yet":            {o.Access(claims{"nbf": hour.Unix()}), "token that does not hold yet"},
 		"nobody":             {o.Access(claims{"sub": nil}), "token without a user"},
 		"odd user":           {o.Access(claims{"preferred_username": "a\nb"}), "token without a user"},
-		"long user":          {o.Access(claims{"preferred_username": strings.Repeat("x", 256)}), "token without a user"},
+		"long user":          {o.Access(claims{"preferred_username": strings.Repeat("x", 251)}), "token without a user"},
 		"ID token":           {o.Token("JWT", claims{"at_hash": "x"}), "no access token"},
+		"ID token, bare":     {o.Token("JWT", nil), "no access token"},
+		"ID token, untyped":  {o.Token("", claims{"auth_time": hour.Unix()}), "no access token"},
+		"ID token, nonce":    {o.Token("JWT", claims{"nonce": "x", "scope": "openid"}), "no access token"},
+		"ID token of many":   {o.Token("JWT", claims{"aud": []string{"api", "casm"}}), "no access token"},
+		"bound, by DPoP":     {o.Access(claims{"cnf": claims{"jkt": "x"}}), "token bound to a key"},
+		"bound, to TLS":      {o.Access(claims{"cnf": claims{"x5t#S256": "x"}}), "token bound to a key"},
+		"typ DPoP":           {o.Access(claims{"typ": "DPoP"}), "no access token"},
 		"Keycloak's ID":      {o.Token("JWT", claims{"typ": "ID"}), "no access token"},
 		"Keycloak's refresh": {o.Token("JWT", claims{"typ": "Refresh"}), "no access token"},
 		"logout token":       {o.Token("logout+jwt", nil), "no access token"},
@@ -273,6 +286,10 @@ func TestRolesClaim(t *testing.T) {
 		}
 	}
 	p, _ := start(t, o, func(options *openid.Options) { options.UserClaim, options.Audience = "client_id", "api" })
+	// No ID token is for another audience than a client.
+	if _, err := p.Token(t.Context(), o.Token("JWT", claims{"aud": "api"})); err != nil {
+		t.Error(err)
+	}
 	if who, err := p.Token(t.Context(), o.Access(claims{"aud": "api", "client_id": "billing", "preferred_username": "x"})); err != nil || who.User != "billing" {
 		t.Errorf("%+v %v", who, err)
 	}

@@ -106,7 +106,9 @@ func (p *Provider) Finish(ctx context.Context, kept, redirect string, answer url
 		return nil, "", failed("the answer is another provider's", nil)
 	}
 	if said := answer.Get("error"); said != "" {
-		return nil, "", failed("the provider refused", fmt.Errorf("it said %q", said))
+		err := failed("the provider refused", fmt.Errorf("it said %q", said))
+		p.logFailed(err)
+		return nil, "", err
 	}
 	code := answer["code"]
 	if len(code) != 1 || code[0] == "" {
@@ -120,13 +122,17 @@ func (p *Provider) Finish(ctx context.Context, kept, redirect string, answer url
 	}
 	who, err := p.exchange(ctx, &a, redirect, code[0])
 	if err != nil && ctx.Err() == nil {
-		found := err
-		if r, ok := errors.AsType[*Refused](err); ok {
-			found = errors.Join(r, r.Err)
-		}
-		p.log.Warn("a sign-in at the OIDC provider failed", "issuer", p.o.Issuer, "error", found)
+		p.logFailed(err)
 	}
 	return who, a.back, err
+}
+
+// logFailed logs why an answer that is to a sign-in of the browser was nothing.
+func (p *Provider) logFailed(err error) {
+	if r, ok := errors.AsType[*Refused](err); ok && r.Err != nil {
+		err = fmt.Errorf("%w: %w", r, r.Err)
+	}
+	p.log.Warn("a sign-in at the OIDC provider failed", "issuer", p.o.Issuer, "error", brief(err))
 }
 
 func failed(reason string, err error) *Refused {
@@ -147,11 +153,14 @@ func (p *Provider) exchange(ctx context.Context, a *attempt, redirect, code stri
 	defer cancel()
 	token, err := c.Exchange(ctx, code, oauth2.VerifierOption(a.derive("verifier")))
 	if err != nil {
-		if said, ok := errors.AsType[*oauth2.RetrieveError](err); ok && said.Response.StatusCode < 500 {
-			// Not err itself: it holds the answer's body.
-			return nil, failed("the provider did not take the code", fmt.Errorf("%s %q", said.Response.Status, said.ErrorCode))
+		said, ok := errors.AsType[*oauth2.RetrieveError](err)
+		switch { // not err itself where there is an answer: it holds that, and so perhaps the code
+		case !ok:
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		case said.Response.StatusCode >= 500:
+			return nil, fmt.Errorf("%w: %s", ErrUnavailable, said.Response.Status)
 		}
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, failed("the provider did not take the code", fmt.Errorf("%s %q", said.Response.Status, said.ErrorCode))
 	}
 	raw, _ := token.Extra("id_token").(string)
 	if raw == "" || len(raw) > maxToken {
@@ -169,6 +178,8 @@ func (p *Provider) exchange(ctx context.Context, a *attempt, redirect, code stri
 	switch {
 	case subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(a.derive("nonce"))) != 1:
 		return nil, failed("the ID token is of another sign-in", nil)
+	case id.Subject == "": // what else is told of them is known by it
+		return nil, failed("the ID token is without a subject", nil)
 	case has && party != p.o.ClientID:
 		return nil, failed("the ID token is for another client", nil)
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(token.AccessToken) != nil:

@@ -35,8 +35,15 @@ func (p *Provider) Token(ctx context.Context, token string) (*Person, error) {
 	if err != nil {
 		return nil, p.refused("token of another form", err)
 	}
-	if kind := otherThanAccess(token, claims); kind != "" {
-		return nil, p.refused("no access token", errors.New(kind))
+	if kind := p.otherThanAccess(token, verified, claims); kind != "" {
+		r := p.refused("no access token", errors.New(kind))
+		r.Detail = "the token is signed by the provider, but " + kind + "; show an access token"
+		return nil, r
+	}
+	if _, bound := claims["cnf"]; bound { // RFC 8705, RFC 9449: without the proof it is anybody's who found it
+		r := p.refused("token bound to a key", nil)
+		r.Detail = "the access token is bound to a key (claim cnf), whose proof is not checked here; get one that is not"
+		return nil, r
 	}
 	who, err := p.person(verified, claims)
 	if err != nil {
@@ -81,8 +88,9 @@ func claimsOf(t *oidc.IDToken) (map[string]any, error) {
 
 // otherThanAccess says what a token of the provider is that is none for access;
 // "" of one that may be. An ID token says who signed in somewhere, and gets
-// around: it is no credential.
-func otherThanAccess(token string, claims map[string]any) string {
+// around: it is no credential. It is for a client, so what is for the client
+// that signs people in here must show that it is for access.
+func (p *Provider) otherThanAccess(token string, t *oidc.IDToken, claims map[string]any) string {
 	head, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.DecodeString(head)
 	var header struct {
@@ -95,15 +103,28 @@ func otherThanAccess(token string, claims map[string]any) string {
 	if kind != "" && kind != "jwt" && kind != "at+jwt" {
 		return "its header says that it is another sort of token"
 	}
-	if use, _ := claims["typ"].(string); use != "" && !strings.EqualFold(use, "Bearer") && !strings.EqualFold(use, "DPoP") {
+	use, _ := claims["typ"].(string) // Keycloak's way to tell
+	bearer := strings.EqualFold(use, "Bearer")
+	if use != "" && !bearer {
 		return "its claim typ says that it is another sort of token"
 	}
-	for _, claim := range []string{"at_hash", "c_hash", "events"} {
-		if _, has := claims[claim]; has && kind != "at+jwt" {
+	if kind == "at+jwt" { // RFC 9068
+		return ""
+	}
+	for _, claim := range []string{"at_hash", "c_hash", "events", "nonce"} {
+		if _, has := claims[claim]; has && !(bearer && claim == "nonce") {
 			return "it has the claim " + claim + " of another sort of token"
 		}
 	}
-	return ""
+	if bearer || !slices.Contains(t.Audience, p.o.ClientID) {
+		return ""
+	}
+	for _, claim := range []string{"scope", "scp", "client_id"} {
+		if _, has := claims[claim]; has {
+			return ""
+		}
+	}
+	return "it may be an ID token: it is for the client " + p.o.ClientID + " and has neither the type at+jwt nor one of the claims scope, scp, client_id"
 }
 
 // person returns who a token is about.
@@ -113,7 +134,7 @@ func (p *Provider) person(t *oidc.IDToken, claims map[string]any) (*Person, erro
 		user = t.Subject
 	}
 	if !sane(user) {
-		return nil, fmt.Errorf("neither %s nor sub is a text of 1 to 255 characters", p.o.UserClaim)
+		return nil, fmt.Errorf("neither %s nor sub is a text of 1 to %d characters", p.o.UserClaim, maxUser)
 	}
 	name, _ := claims["name"].(string)
 	if !sane(name) {
@@ -122,8 +143,12 @@ func (p *Provider) person(t *oidc.IDToken, claims map[string]any) (*Person, erro
 	return &Person{User: user, Name: name, Roles: rolesIn(claims, p.o.RolesClaim), Expires: t.Expiry}, nil
 }
 
+// maxUser leaves room for what stands before it: texts have up to 255
+// characters, also those by which the audit is asked for somebody.
+const maxUser = 250
+
 func sane(s string) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= 255 && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxUser && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // rolesIn returns the texts of the claim with the name, or at the path that it is.

@@ -26,6 +26,8 @@ var accessCases = []Case{
 		get("/v1/session?x=1").refused("unknown_member x"),
 		del("/v1/session?x=1").refused("unknown_member x"),
 		del("/v1/session").is(204, ``),
+		del("/v1/admin/sessions?user={{code}}").is(204, ``),
+		del("/v1/admin/sessions").refused("required user"),
 		put("/v1/admin/users/{{code}}", `{"code": "{{code}}", "name": "Ann", "roles": ["{{code2}}"]}`).refused("not_configured /roles/0"),
 		put("/v1/admin/users/{{code}}", `{"code": "{{code}}", "name": "Ann", "disabled": true}`).ok(`{"disabled": true, "version": 2}`),
 		del("/v1/admin/users/{{code}}").with("If-Match", `"1"`).refusedWith(412, "version_mismatch If-Match"),

@@ -15,6 +15,7 @@ export function SignIn() {
   const t = useTexts(shell);
   const { needed, who } = useSession();
   const [withKey, setWithKey] = useState(false);
+  const known = who?.user?.startsWith('oidc:') ? undefined : who?.user; // they have no password here
   return (
     <Dialog
       opened={needed}
@@ -27,7 +28,7 @@ export function SignIn() {
     >
       <Stack gap="sm">
         <Text size="sm">{who ? t.ended : withKey ? t.keyWhy : t.signInWhy}</Text>
-        {withKey ? <KeyForm /> : <PasswordForm known={who?.user} />}
+        {withKey ? <KeyForm /> : <PasswordForm known={known} />}
         {needed && <Provider />}
         <Anchor component="button" type="button" size="sm" underline="always" ta="start" onClick={() => setWithKey(!withKey)}>
           {withKey ? t.byPassword : t.byKey}
