@@ -471,6 +471,8 @@ func TestOIDCRolesOfAccessToken(t *testing.T) {
 		want   int
 	}{
 		"opaque": {nil, 0}, "with roles": {roles, 4},
+		"for this client":     {claims{"sub": "1", "azp": o.ClientID, "roles": []string{"reader"}}, 4},
+		"for another client":  {claims{"sub": "1", "azp": "x", "roles": []string{"reader"}}, 0},
 		"of another person":   {claims{"sub": "2", "roles": []string{"reader"}}, 0},
 		"of another provider": {claims{"sub": "1", "iss": "https://other.example", "roles": []string{"reader"}}, 0},
 	} {

@@ -141,12 +141,19 @@ func TestLog(t *testing.T) {
 	if err := finish(url.Values{"error": {"consent_required"}}); refusal(t, err) != "the provider refused" {
 		t.Error(err)
 	}
+	fail("")
+	c.move(11 * time.Second)
+	o.Person(claims{"sub": "1", "roles": []string{"their role"}}, nil)
+	kept, answer := signedIn(t, p)
+	if _, _, err := p.Finish(t.Context(), kept, back, answer); err != nil {
+		t.Error(err)
+	}
 	text := log.String()
 	if strings.Contains(text, "the-code") || len(text) > 3000 {
 		t.Errorf("%d bytes: %.1000s", len(text), text)
 	}
 	// It says what is wrong.
-	for _, want := range []string{"502 Bad Gateway", "consent_required"} {
+	for _, want := range []string{"502 Bad Gateway", "consent_required", "their role"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the log does not have %q: %.1000s", want, text)
 		}

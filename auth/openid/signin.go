@@ -121,7 +121,10 @@ func (p *Provider) Finish(ctx context.Context, kept, redirect string, answer url
 		return nil, "", ErrBusy
 	}
 	who, err := p.exchange(ctx, &a, redirect, code[0])
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err == nil: // with what is needed to see why somebody lacks a role here
+		p.log.Info("a person signed in at the OIDC provider", "user", who.User, "claim", p.o.RolesClaim, "roles", who.Roles[:min(len(who.Roles), 20)])
+	case ctx.Err() == nil:
 		p.logFailed(err)
 	}
 	return who, a.back, err
@@ -196,8 +199,9 @@ func (p *Provider) exchange(ctx context.Context, a *attempt, redirect, code stri
 }
 
 // complete adds to the claims of an ID token those that it needs and lacks: from
-// the access token, if that is a token of the provider about the same person (as
-// Keycloak has the roles in that one alone), else by asking for the user info.
+// the access token that came with it, if that is a signed one of the provider, for
+// this client and about the same person (Keycloak has the roles in that alone),
+// else by asking for the user info.
 func (p *Provider) complete(ctx context.Context, k *known, token *oauth2.Token, id *oidc.IDToken, claims map[string]any) error {
 	if p.hasAll(claims) {
 		return nil
@@ -207,7 +211,9 @@ func (p *Provider) complete(ctx context.Context, k *known, token *oauth2.Token, 
 		if err != nil {
 			return failed("the access token is not valid", err)
 		}
-		add(claims, more)
+		if party, has := more["azp"]; !has || party == p.o.ClientID {
+			add(claims, more)
+		}
 	}
 	if p.hasAll(claims) || k.provider.UserInfoEndpoint() == "" {
 		return nil
