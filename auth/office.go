@@ -83,9 +83,6 @@ func (o Office) edit(ctx context.Context, actor string, e command.ConfigEdit) (c
 	return nil, nil // nothing changed
 }
 
-// maxTries is how often a change is made anew because others change the same.
-const maxTries = 20
-
 // change replaces an item by what fn makes of the present one, which it leaves
 // as it is; nil deletes it. What others change meanwhile is looked at again, so that
 // nothing of theirs is lost. ifMatch is the version that must stand; 0 for any.
@@ -93,7 +90,7 @@ const maxTries = 20
 func change[T casm.ConfigItem](ctx context.Context, o Office, actor, collection, code string, ifMatch int64,
 	fn func(s *casm.Snapshot, old T) (casm.ConfigItem, error),
 ) (now, before T, err error) {
-	for try := 1; ; try++ {
+	for {
 		s, err := o.config(ctx)
 		if err != nil {
 			return now, before, err
@@ -111,8 +108,8 @@ func change[T casm.ConfigItem](ctx context.Context, o Office, actor, collection,
 			e.IfMatch = ifMatch
 		}
 		after, err := o.edit(ctx, actor, e)
-		if v, ok := errors.AsType[casm.Violations](err); ok && v.Has(casm.VersionMismatch) && ifMatch == 0 && try < maxTries {
-			continue
+		if v, ok := errors.AsType[casm.Violations](err); ok && v.Has(casm.VersionMismatch) && ifMatch == 0 && ctx.Err() == nil {
+			continue // who lost to another tries as often as it takes: one of them gets on each time
 		}
 		if err != nil {
 			return now, before, err

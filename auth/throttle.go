@@ -53,9 +53,12 @@ type count struct {
 	allowance
 }
 
-// wait returns how long until one more failure is allowed; 0: it is now.
+// wait returns how long until one more failure is allowed; 0: it is now. More
+// than a burst is never counted: then the clock was set back.
 func (c count) wait(now int64) time.Duration {
-	return max(0, time.Duration(c.counts[c.place%slots]-now)-time.Duration(c.burst-1)*c.every)
+	at := &c.counts[c.place%slots]
+	*at = min(*at, now+int64(c.burst)*int64(c.every))
+	return max(0, time.Duration(*at-now)-time.Duration(c.burst-1)*c.every)
 }
 
 func (c count) take(now int64) {

@@ -256,6 +256,9 @@ func (l *live) follow() error {
 			return err
 		}
 		if more && !l.ended(ctx) {
+			if !l.stillMay() { // who is far behind does not get to where it is looked now and then
+				return nil
+			}
 			continue
 		}
 		pause.Reset(streamPause)
@@ -306,7 +309,11 @@ func (l *live) stillMay() bool {
 	}
 	// That the store cannot be asked is no reason to send anybody away; the
 	// next read will say so.
-	return err != nil || who.May(l.x.endpoint.Permission)
+	if err != nil || who.May(l.x.endpoint.Permission) {
+		return true
+	}
+	l.x.audit(auth.OutcomeDenied, slog.String("reason", "needs "+string(l.x.endpoint.Permission)), slog.String("key", who.Key), slog.String("user", who.User))
+	return false
 }
 
 // page sends what is new, and reports whether there may be more at once.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -265,6 +266,69 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.ends()
+}
+
+// pipes are connections that hold nothing: what is written waits until it is read.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
+// TestStreamEndsWithItsKeyFarBehind: a revocation ends also the stream of one
+// that has much to read before it is at the end: no page begins after it.
+func TestStreamEndsWithItsKeyFarBehind(t *testing.T) {
+	a := newAPI(t, nil)
+	a.key("casm:write")
+	for n := range 2*streamPage + 50 {
+		a.customer(fmt.Sprint("c", n))
+	}
+	key := a.key("stream:read")
+	conns := make(pipes, 1)
+	server := &http.Server{Handler: a.server}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(conns) }()
+	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		conns <- theirs
+		return ours, nil
+	}}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://casm/v1/business-transactions/stream?after=0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = a.header.Clone()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := 0
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if !strings.HasPrefix(lines.Text(), "data: ") {
+			continue
+		}
+		if events++; events == 1 {
+			if err := a.keys.Revoke(t.Context(), "test", "here", key[:len(key)-44], 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if events != streamPage {
+		t.Errorf("%d messages came, not the %d of the page that was under way", events, streamPage)
+	}
+	_ = resp.Body.Close()
+	client.CloseIdleConnections()
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+	<-served
 }
 
 func TestStreamsAreBounded(t *testing.T) {

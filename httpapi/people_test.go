@@ -285,7 +285,7 @@ func TestPasswordSurvivesOthersChanges(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for range 4 {
+	for range 16 {
 		all.Go(func() {
 			for range 10 {
 				a.do(http.MethodPut, "/v1/admin/users/ann", `{"code":"ann","name":"`+fresh()+`"}`).is(200)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"casm/stream"
@@ -30,11 +31,17 @@ type CopyOptions struct {
 }
 
 // Copy publishes copies of messages to a topic that is somebody else's: it must
-// be there. Records have the customer's refId as their key.
+// be there. Records have the customer's refId as their key. It is for one at a
+// time.
 type Copy struct {
 	cl    *kgo.Client
 	topic string
+	wary  bool // the last Send failed
 }
+
+// copyBytes is how much is sent at once. It makes one batch of a partition,
+// which is stored as a whole or not at all.
+const copyBytes = 900 << 10
 
 // OpenCopy makes a client. The brokers need not be up: until they are, Send fails.
 func OpenCopy(o CopyOptions) (*Copy, error) {
@@ -57,6 +64,7 @@ func OpenCopy(o CopyOptions) (*Copy, error) {
 		// The producer is idempotent by default: what is sent again within it is
 		// stored once, in order.
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordDeliveryTimeout(o.Timeout), kgo.RetryTimeout(o.Timeout),
+		kgo.ManualFlushing(), kgo.ProducerBatchMaxBytes(MaxMessageBytes),
 		// As Java's clients do, so that everybody finds a customer's partition.
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.UnknownTopicRetries(1),
@@ -81,36 +89,86 @@ func OpenCopy(o CopyOptions) (*Copy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", stream.ErrSetup, err)
 	}
-	return &Copy{cl, o.Topic}, nil
+	return &Copy{cl: cl, topic: o.Topic}, nil
 }
 
 // Send publishes messages in their order and returns how many of them, from the
-// first, are stored by all replicas in sync.
-func (c *Copy) Send(ctx context.Context, messages []stream.Message) (int, error) {
-	records := make([]*kgo.Record, len(messages))
+// first, are stored by all replicas in sync. When ctx ends before that the Copy
+// is closed: what is under way could not be given up otherwise.
+func (c *Copy) Send(ctx context.Context, messages []stream.Message) (sent int, err error) {
+	// What failed is tried by itself, so that what follows does not come again each time.
+	most := copyBytes
+	if c.wary {
+		most = 0
+	}
+	defer func() { c.wary = err != nil }()
+	stored := make([]bool, len(messages))
+	for sent < len(messages) {
+		n, size := 1, sizeOf(&messages[sent])
+		for ; sent+n < len(messages); n++ {
+			if size += sizeOf(&messages[sent+n]); size > most {
+				break
+			}
+		}
+		done, err := c.produce(ctx, messages[sent:sent+n], stored[sent:sent+n])
+		sent += done
+		switch {
+		case err == nil && c.wary:
+			c.wary, most = false, copyBytes
+		case errors.Is(err, kerr.MessageTooLarge) && n > 1:
+			most = 0 // the topic takes smaller batches: it is seen which message is too large
+		case errors.Is(err, kerr.MessageTooLarge):
+			return sent, fmt.Errorf("%w: the topic %s takes no message as large as %s, of %d bytes: raise its max.message.bytes",
+				stream.ErrSetup, c.topic, messages[sent].Position, len(messages[sent].Body))
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+			return sent, fmt.Errorf("%w: the brokers have no topic %s; make it", stream.ErrSetup, c.topic)
+		case err != nil:
+			return sent, fmt.Errorf("topic %s, message %s: %w", c.topic, messages[sent].Position, err)
+		}
+	}
+	return sent, nil
+}
+
+// sizeOf is what a message takes of a batch, at the most.
+func sizeOf(m *stream.Message) int {
+	size := len(m.Key) + len(m.Body) + 128
+	for _, h := range m.Headers {
+		size += len(h.Name) + len(h.Value) + 16
+	}
+	return size
+}
+
+// produce publishes those of messages that are not stored, of which there is
+// one batch to a partition, and notes which are then. It returns how many are up
+// to the first that is not, and its error.
+func (c *Copy) produce(ctx context.Context, messages []stream.Message, stored []bool) (int, error) {
+	errs := make([]error, len(messages))
+	var under sync.WaitGroup
 	for i := range messages {
+		if stored[i] {
+			continue
+		}
 		m := &messages[i]
 		r := &kgo.Record{Key: []byte(m.Key), Value: m.Body, Headers: make([]kgo.RecordHeader, 0, len(m.Headers))}
 		for _, h := range m.Headers {
 			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Name, Value: []byte(h.Value)})
 		}
-		records[i] = r
+		under.Add(1)
+		c.cl.Produce(ctx, r, func(_ *kgo.Record, err error) {
+			errs[i], stored[i] = err, err == nil
+			under.Done()
+		})
 	}
-	failed := make(map[*kgo.Record]error)
-	for _, result := range c.cl.ProduceSync(ctx, records...) { // in the order in which they were acknowledged
-		if result.Err != nil {
-			failed[result.Record] = result.Err
+	if c.cl.Flush(ctx) != nil {
+		c.cl.Close()
+	}
+	under.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return i, err
 		}
 	}
-	for i, r := range records {
-		if err := failed[r]; err != nil {
-			if errors.Is(err, kerr.UnknownTopicOrPartition) {
-				return i, fmt.Errorf("%w: the brokers have no topic %s; make it", stream.ErrSetup, c.topic)
-			}
-			return i, fmt.Errorf("topic %s, message %s: %w", c.topic, messages[i].Position, err)
-		}
-	}
-	return len(records), nil
+	return len(messages), nil
 }
 
 // Close closes the connections.

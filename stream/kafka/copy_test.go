@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -92,5 +93,118 @@ func TestCopy(t *testing.T) {
 	defer elsewhere.Close()
 	if n, err := elsewhere.Send(t.Context(), all[:2]); n != 0 || err == nil {
 		t.Errorf("an address that is not allowed: %d, %v", n, err)
+	}
+}
+
+// TestCopyRefused: of what follows a message that the topic does not take
+// nothing is stored, however often it is tried; what it takes in smaller
+// batches comes, once.
+func TestCopyRefused(t *testing.T) {
+	k := testkit.SharedKafka(t)
+	adm, topic := kadm.NewClient(k.Client(t)), k.Topic()
+	set := func(s string) *string { return &s }
+	if _, err := adm.CreateTopic(t.Context(), 1, 1, map[string]*string{"max.message.bytes": set("600000")}, topic); err != nil {
+		t.Fatal(err)
+	}
+	stored := func() int64 {
+		t.Helper()
+		ends, err := adm.ListEndOffsets(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, _ := ends.Lookup(topic, 0)
+		return end.Offset
+	}
+	n := int64(0)
+	message := func(size int) stream.Message {
+		n++
+		body := make([]byte, size)
+		_, _ = rand.Read(body) // not to be compressed
+		return stream.Message{Position: casm.Position{Transaction: n}, Key: "customer", Body: body}
+	}
+	c, err := kafka.OpenCopy(kafka.CopyOptions{Addresses: []string{"kafka://" + k.Address()}, Topic: topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var all []stream.Message
+	for range 30 {
+		all = append(all, message(50_000))
+	}
+	if sent, err := c.Send(t.Context(), all); sent != len(all) || err != nil {
+		t.Fatalf("sent %d of %d, %v", sent, len(all), err)
+	}
+	if got := stored(); got != 30 {
+		t.Fatalf("the topic has %d messages, not 30", got)
+	}
+	all = []stream.Message{message(100), message(900_000), message(500_000), message(100)}
+	for try := range 3 {
+		sent, err := c.Send(t.Context(), all)
+		if want := 1 - min(try, 1); sent != want || !errors.Is(err, stream.ErrSetup) {
+			t.Errorf("try %d: sent %d, not %d, %v", try, sent, want, err)
+		}
+		all = all[sent:]
+		if got := stored(); got != 31 {
+			t.Errorf("try %d: the topic has %d messages, not 31", try, got)
+		}
+	}
+	if _, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: set("1000000")}}, topic); err != nil {
+		t.Fatal(err)
+	}
+	if sent, err := c.Send(t.Context(), all); sent != len(all) || err != nil {
+		t.Errorf("sent %d of %d, %v", sent, len(all), err)
+	}
+	if got := stored(); got != 34 {
+		t.Errorf("the topic has %d messages, not 34", got)
+	}
+}
+
+// TestCopyEnds: who sends to a broker that does not answer ends when they are
+// told to, long before the broker is given up.
+func TestCopyEnds(t *testing.T) {
+	k, err := testkit.StartKafka(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := k.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	topic := k.Topic()
+	if _, err := kadm.NewClient(k.Client(t)).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
+	c, err := kafka.OpenCopy(kafka.CopyOptions{Addresses: []string{"kafka://" + k.Address()}, Topic: topic, Timeout: 10 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	one := []stream.Message{{Position: casm.Position{Transaction: 1}, Key: "customer", Body: []byte("{}")}}
+	if _, err := c.Send(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Freeze(true); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := k.Freeze(false); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // by then it waits for the broker
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Send(ctx, one)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("a broker that stands still took a message")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on waiting")
 	}
 }

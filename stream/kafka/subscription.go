@@ -17,6 +17,9 @@ const endEvery = time.Second
 // the answer of one waits for those of the others.
 const pollMost = 100 * time.Millisecond
 
+// lookEvery is how often it is looked whether the topic got more partitions.
+const lookEvery = 5 * time.Second
+
 // Subscription reads the stream in its order, that of the messages' numbers,
 // from all partitions. Its place is kept by the subscriber alone: it is no
 // consumer group, so brokers show no lag of it.
@@ -27,6 +30,8 @@ type Subscription struct {
 
 	end   uint64 // the number of the stream's last message as last known
 	asked time.Time
+
+	looked time.Time // when the partitions were looked at
 }
 
 // cursor is how far a partition was read. What was read waits in it for its turn.
@@ -79,7 +84,7 @@ func (s *Subscription) Begin(ctx context.Context, after uint64) error {
 	for p, offset := range at {
 		cursors[p] = &cursor{next: offset}
 	}
-	s.cursors, s.after, s.end, s.asked = cursors, after, after, time.Time{}
+	s.cursors, s.after, s.end, s.asked, s.looked = cursors, after, after, time.Time{}, time.Now()
 	return nil
 }
 
@@ -172,11 +177,42 @@ func (s *Subscription) poll(ctx context.Context, wait time.Duration) error {
 		}
 		quiet = quiet && len(pages) == len(at)
 	}
-	if lacking && quiet {
+	lacking = lacking && quiet
+	if lacking || time.Since(s.looked) > lookEvery {
+		more, err := s.look(ctx)
+		if err != nil {
+			return err
+		}
+		lacking = lacking && !more
+	}
+	if lacking {
 		s.log.Warn("messages of the stream are gone", "topic", s.topic, "after", s.after, "up to", gone)
 		s.after = gone
 	}
 	return nil
+}
+
+// look takes in partitions that were added, and reports whether there is more
+// than was read. Its word counts more than what a page said: a broker that has
+// become a partition's leader may give less of it at first than was committed,
+// but does not tell where it ends before it knows.
+func (s *Subscription) look(ctx context.Context) (more bool, err error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	from, to, err := s.bounds(ctx)
+	if err != nil {
+		return false, err
+	}
+	for p, end := range to {
+		c := s.cursors[p]
+		if c == nil {
+			c = &cursor{next: from[p]}
+			s.cursors[p] = c
+		}
+		more = more || c.next < end
+	}
+	s.looked = time.Now()
+	return more, nil
 }
 
 // pending notes how many messages were behind each.

@@ -141,6 +141,35 @@ func TestTopicChanges(t *testing.T) {
 	wantDelivered(t, subscribe(t, url), 0, 3)
 }
 
+// TestTopicGrows: who subscribes gets what goes to partitions that were added
+// since, in order.
+func TestTopicGrows(t *testing.T) {
+	g, k, url, topic := target(t, "&partitions=1")
+	s := subscribe(t, url)
+	tail := mustPublish(t, g, mustTail(t, g), streamtest.Messages(1, 10))
+	wantDelivered(t, s, 0, 10)
+	if _, err := kadm.NewClient(k.Client(t)).CreatePartitions(t.Context(), 12, topic); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, url)
+	defer other.Close()
+	mustPublish(t, other, mustTail(t, other), streamtest.Messages(11, 30))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for next := tail.Sequence + 1; next <= 40; {
+		got, err := s.Fetch(ctx, 7, time.Second)
+		if err != nil {
+			t.Fatalf("before %d: %v", next, err)
+		}
+		for _, d := range got {
+			if d.Sequence != next {
+				t.Fatalf("message %d comes in the place of %d", d.Sequence, next)
+			}
+			next++
+		}
+	}
+}
+
 // TestLastBehindOthers: the stream's end is found behind transactions that were
 // given up and records of others, and these are passed over.
 func TestLastBehindOthers(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -131,18 +130,35 @@ func (e *Endpoint) send(ctx context.Context, m *stream.Message) error {
 	return fmt.Errorf("the receiver answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 }
 
-// plain leaves out of an error what may be secret: the address.
+// plain leaves out of an error what may be secret: the address, and what came
+// back. Where that is no HTTP, the client's error repeats it: so whoever
+// configures an endpoint could read what only the server can reach.
 func (e *Endpoint) plain(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver did not answer within %v", e.o.Timeout)
 	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
+	const unreached = "the receiver cannot be reached: %w"
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		if errors.Is(op, stream.ErrSetup) {
+			return fmt.Errorf(unreached, op.Err)
+		}
+		return fmt.Errorf(unreached, op)
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && errors.Is(err, stream.ErrSetup) {
-		err = op.Err
+	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf(unreached, certificate)
 	}
-	return fmt.Errorf("the receiver cannot be reached: %w", err)
+	for _, known := range []error{http.ErrSchemeMismatch, context.Canceled} {
+		if errors.Is(err, known) {
+			return fmt.Errorf(unreached, known)
+		}
+	}
+	if failure, ok := errors.AsType[net.Error](err); ok && failure.Timeout() {
+		return errors.New("the receiver cannot be reached: no connection in time")
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the receiver closed the connection without an answer")
+	}
+	return errors.New("what the receiver answers is no HTTP")
 }
 
 // headerValue returns a value as a header can carry it: printable ASCII as it

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -160,5 +161,45 @@ func TestRefusals(t *testing.T) {
 	cancel()
 	if n, err := open(t, s.URL).Send(ctx, []stream.Message{message}); n != 0 || err == nil {
 		t.Errorf("after the end: %d, %v", n, err)
+	}
+}
+
+// TestNoHTTP: of what answers in another protocol, such as a database that only
+// the server can reach, an error tells nothing.
+func TestNoHTTP(t *testing.T) {
+	for answer, want := range map[string]string{
+		"SSH-2.0-hidden\r\n":                                     "no HTTP",
+		"HTTP/1.1 200 hidden\r\nhidden line\r\n\r\n":             "no HTTP",
+		"HTTP/1.1 hidden\r\n\r\n":                                "no HTTP",
+		"HTTP/1.1 200 OK\r\nContent-Length: hidden\r\n\r\n":      "no HTTP",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: hidden\r\n\r\n":   "no HTTP",
+		"HTTP/1.1 500 hidden\r\nContent-Length: 6\r\n\r\nhidden": "500 Internal",
+		"": "without an answer",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+				}
+				_, _ = c.Write([]byte(answer))
+				c.Close()
+			}
+		}()
+		n, err := open(t, "http://"+l.Addr().String()).Send(t.Context(), []stream.Message{message})
+		if n != 0 || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hid") {
+			t.Errorf("%q: %d, %v", answer, n, err)
+		}
+		l.Close()
+		<-served
 	}
 }
