@@ -65,11 +65,14 @@ function Filters({ onFilter }: { onFilter(filter: AuditFilter): void }) {
     value: typed[name],
     onChange: (e: { currentTarget: { value: string } }) => setTyped({ ...typed, [name]: e.currentTarget.value }),
   });
+  // Filled in, both have the same shape.
+  const backwards = typed.since !== '' && typed.until !== '' && typed.until <= typed.since;
   const time = { type: 'datetime-local', min: '1970-01-01T00:00', max: '2199-12-31T23:59' };
   return (
     <form
       onSubmit={(e) => {
         e.preventDefault();
+        if (backwards) return;
         onFilter({
           actor: typed.actor.trim() || undefined,
           act: typed.act.trim() || undefined,
@@ -79,7 +82,7 @@ function Filters({ onFilter }: { onFilter(filter: AuditFilter): void }) {
         });
       }}
     >
-      <Group gap="sm" align="flex-end" mb="sm">
+      <Group gap="sm" align="flex-start" mb="sm" className={classes.fields}>
         <TextInput label={t.actor} placeholder="user:ann" {...field('actor')} />
         <TextInput label={t.act} placeholder="key.create" {...field('act')} />
         <NativeSelect
@@ -88,7 +91,7 @@ function Filters({ onFilter }: { onFilter(filter: AuditFilter): void }) {
           {...field('outcome')}
         />
         <TextInput label={t.since} {...time} {...field('since')} />
-        <TextInput label={t.until} {...time} {...field('until')} />
+        <TextInput label={t.until} {...time} {...field('until')} error={backwards && t.untilBefore} />
         <Button size="xs" type="submit">
           {t.show}
         </Button>
@@ -101,7 +104,7 @@ function Acts({ items }: { items: AuditItem[] }) {
   const t = useTexts(operations);
   return (
     <Scroll label={t.pages.audit} minWidth={760}>
-      <Table fz="sm" verticalSpacing={6} aria-label={t.pages.audit}>
+      <Table fz="sm" verticalSpacing={6} className={classes.acts} aria-label={t.pages.audit}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>{t.time}</Table.Th>
