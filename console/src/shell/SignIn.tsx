@@ -21,7 +21,6 @@ export function SignIn() {
     <Dialog
       opened={needed}
       onClose={() => {}}
-      trapFocus
       zIndex={300} // above the dialog that may be open
       withCloseButton={false}
       closeOnEscape={false}
