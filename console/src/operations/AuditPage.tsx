@@ -82,9 +82,9 @@ function Filters({ onFilter }: { onFilter(filter: AuditFilter): void }) {
         });
       }}
     >
-      <Group gap="sm" align="flex-start" mb="sm" className={classes.fields}>
-        <TextInput label={t.actor} placeholder="user:ann" {...field('actor')} />
-        <TextInput label={t.act} placeholder="key.create" {...field('act')} />
+      <Group gap="sm" align="flex-end" mb="sm">
+        <TextInput label={t.actor} w={150} placeholder="user:ann" {...field('actor')} />
+        <TextInput label={t.act} w={150} placeholder="key.create" {...field('act')} />
         <NativeSelect
           label={t.outcome}
           data={[{ value: '', label: t.allOutcomes }, ...outcomes.map((value) => ({ value, label: t.outcomes[value] }))]}
@@ -111,7 +111,7 @@ function Acts({ items }: { items: AuditItem[] }) {
             <Table.Th>{t.actor}</Table.Th>
             <Table.Th>{t.act}</Table.Th>
             <Table.Th>{t.outcome}</Table.Th>
-            <Table.Th>{t.remote}</Table.Th>
+            <Table.Th className={classes.nowrap}>{t.remote}</Table.Th>
             <Table.Th>{t.detailsOf}</Table.Th>
           </Table.Tr>
         </Table.Thead>
