@@ -153,6 +153,7 @@ browse('people sign in and out; a reader is offered what they may do', async (pa
   await dialog.getByText('Your session has ended.').waitFor();
   await signIn(page, 'eve', password);
   await dialog.waitFor({ state: 'detached' });
+  assert.equal(await page.getByRole('alert').innerText(), 'You were not signed in.\n\nSign in, then try again.');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('is saved.').waitFor();
 
