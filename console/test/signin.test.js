@@ -127,10 +127,17 @@ browse('people sign in and out; a reader is offered what they may do', async (pa
   assert.equal(await page.getByRole('button', { name: '+ New customer' }).count(), 0);
   await perspective(page, 'Operations');
   await page.getByRole('link', { name: 'Journal' }).waitFor();
-  assert.equal(await page.getByRole('link', { name: 'Users' }).count(), 0);
-  await page.goto(`${url}/operations/access/users`);
-  await page.getByText('You are not permitted to do this.').waitFor();
-  await accessible(page);
+  for (const [name, path] of [
+    ['Users', 'users'],
+    ['Audit', 'audit'],
+  ]) {
+    assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0);
+    await page.goto(`${url}/operations/access/${path}`);
+    await page.getByText('You are not permitted to do this.').waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Journal' }).waitFor();
+    assert.equal(await page.getByRole('table').count(), 0);
+    await accessible(page);
+  }
 
   // No script reads the session, and signing out ends it.
   const cookie = (await page.context().cookies()).find(({ name }) => name === 'casm_session');
