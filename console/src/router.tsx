@@ -6,6 +6,7 @@ import { ErrorPage } from './parts/ErrorPage';
 import { Loading } from './parts/Loading';
 import { NotFound } from './shell/NotFound';
 import { Shell } from './shell/Shell';
+import { SignedIn } from './shell/SignedIn';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
@@ -15,8 +16,16 @@ const first = createRoute({
   component: lazyRouteComponent(() => import('./first/FirstPage'), 'FirstPage'),
 });
 
+const signedIn = createRoute({ getParentRoute: () => root, path: '/signed-in', component: SignedIn });
+
 export const router = createRouter({
-  routeTree: root.addChildren([first, ...collectionRoutes(root, '/configuration'), ...careRoutes(root), ...operationsRoutes(root)]),
+  routeTree: root.addChildren([
+    first,
+    signedIn,
+    ...collectionRoutes(root, '/configuration'),
+    ...careRoutes(root),
+    ...operationsRoutes(root),
+  ]),
   defaultPendingComponent: Loading,
   defaultErrorComponent: ErrorPage,
   scrollRestoration: true,

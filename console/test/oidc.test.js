@@ -27,6 +27,30 @@ browse('a person signs in at the OIDC provider and comes back to the page', asyn
   expected(page);
 });
 
+browse('the end of a session takes nothing that was typed: one signs in at the provider beside it', async (page) => {
+  await page.goto(`${site}/v1/session/oidc?return=/configuration/account-types/new`);
+  await page.getByRole('link', { name: 'It is me' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Payer');
+  await page.getByLabel('Code', { exact: true }).fill('beside');
+  await page.context().clearCookies();
+  await page.getByRole('button', { name: 'Save' }).click();
+  const dialog = signInDialog(page);
+  await dialog.getByText('Sign in again as Ann Example: what you typed is still here.').waitFor();
+  assert.equal(await dialog.getByLabel('User', { exact: true }).inputValue(), '');
+  await accessible(page);
+  const opened = page.context().waitForEvent('page');
+  await dialog.getByRole('link', { name: 'Sign in with your organisation, in a new tab' }).click();
+  const beside = await opened;
+  await beside.getByRole('link', { name: 'It is me' }).click();
+  await beside.getByRole('heading', { level: 1, name: 'You are signed in' }).waitFor();
+  await accessible(beside);
+  await dialog.waitFor({ state: 'detached' });
+  await beside.close();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Account Type beside is saved.').waitFor();
+  expected(page);
+});
+
 browse('what needs the session at once has it, though another site leads there', async (page) => {
   await page.goto(`${site}/v1/session/oidc?return=/docs`);
   await page.getByRole('link', { name: 'It is me' }).click();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { accessible, browse, menu, perspective, signIn, signInDialog, url, withKey } from './harness.js';
+import { accessible, browse, call, menu, perspective, signIn, signInDialog, url, withKey } from './harness.js';
 
 const password = 'correct horse battery staple';
 
@@ -15,7 +15,18 @@ async function createUser(page, code, role) {
   await page.getByText(`User ${code} is saved.`).waitFor();
 }
 
-browse('an administrator makes users and keys, and the audit tells of it', async (page) => {
+/** Whether a field is wrong, and what is said of it, as assistive technology is told. */
+function told(field) {
+  return field.evaluate((input) => ({
+    invalid: input.ariaInvalid === 'true',
+    words: (input.getAttribute('aria-describedby') ?? '')
+      .split(' ')
+      .map((id) => document.getElementById(id)?.textContent)
+      .join(' '),
+  }));
+}
+
+browse('an administrator makes users and keys', async (page) => {
   // The way in of the first administrator: a key. A wrong one is said for what it is.
   await page.goto(`${url}/operations/access/users`);
   const dialog = signInDialog(page);
@@ -81,10 +92,26 @@ browse('people sign in and out; a reader is offered what they may do', async (pa
 
   const dialog = signInDialog(page);
   await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
-  assert.equal(await dialog.getByText('Required.').count(), 2);
+  const [user, secret] = ['User', 'Password'].map((label) => dialog.getByLabel(label, { exact: true }));
+  for (const field of [user, secret]) assert.deepEqual(await told(field), { invalid: true, words: 'Required.' });
   await signIn(page, 'bob', 'wrong');
   await dialog.getByText('User or password is not right.').waitFor();
+  assert.equal((await told(user)).invalid, true);
+  assert.deepEqual(await told(secret), { invalid: true, words: 'User or password is not right.' });
   await accessible(page);
+
+  // What is typed is shown by the keyboard, too.
+  await secret.press('Tab');
+  const see = dialog.getByRole('button', { name: 'Show what is typed' });
+  for (const [key, pressed, type] of [
+    ['Enter', 'true', 'text'],
+    [' ', 'false', 'password'],
+  ]) {
+    assert.ok(await see.evaluate((button) => button === document.activeElement));
+    await page.keyboard.press(key);
+    assert.equal(await see.getAttribute('aria-pressed'), pressed);
+    assert.equal(await secret.getAttribute('type'), type);
+  }
   await signIn(page, 'bob', password);
   await dialog.waitFor({ state: 'detached' });
   await page.getByRole('banner').getByText('bob of the test').waitFor();
@@ -100,10 +127,17 @@ browse('people sign in and out; a reader is offered what they may do', async (pa
   assert.equal(await page.getByRole('button', { name: '+ New customer' }).count(), 0);
   await perspective(page, 'Operations');
   await page.getByRole('link', { name: 'Journal' }).waitFor();
-  assert.equal(await page.getByRole('link', { name: 'Users' }).count(), 0);
-  await page.goto(`${url}/operations/access/users`);
-  await page.getByText('You are not permitted to do this.').waitFor();
-  await accessible(page);
+  for (const [name, path] of [
+    ['Users', 'users'],
+    ['Audit', 'audit'],
+  ]) {
+    assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0);
+    await page.goto(`${url}/operations/access/${path}`);
+    await page.getByText('You are not permitted to do this.').waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Journal' }).waitFor();
+    assert.equal(await page.getByRole('table').count(), 0);
+    await accessible(page);
+  }
 
   // No script reads the session, and signing out ends it.
   const cookie = (await page.context().cookies()).find(({ name }) => name === 'casm_session');
@@ -126,8 +160,52 @@ browse('people sign in and out; a reader is offered what they may do', async (pa
   await dialog.getByText('Your session has ended.').waitFor();
   await signIn(page, 'eve', password);
   await dialog.waitFor({ state: 'detached' });
+  assert.equal(await page.getByRole('alert').innerText(), 'You were not signed in.\n\nSign in, then try again.');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('is saved.').waitFor();
+
+  // Nor what was typed in a dialog: who calls is asked above it.
+  await perspective(page, 'Customer Care');
+  await page.getByRole('button', { name: '+ New customer' }).click();
+  const form = page.getByRole('dialog', { name: 'New customer' });
+  await form.getByLabel('External Id', { exact: true }).fill('typed');
+  await page.context().clearCookies();
+  await form.getByRole('button', { name: 'Check', exact: true }).click();
+  await dialog.getByText('Sign in again as eve of the test').waitFor();
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  await signIn(page, 'eve', password);
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(await form.getByLabel('External Id', { exact: true }).inputValue(), 'typed');
+  await form.getByRole('button', { name: 'Check', exact: true }).click();
+  await form.getByText('no profile gives a state').waitFor(); // the server has read it
+});
+
+browse('who may do nothing is told so', async (page) => {
+  const user = { code: 'nobody', name: 'Nobody Yet', password };
+  const made = await call('POST', '/v1/admin/users', user, { Authorization: `Bearer ${process.env.CASM_ADMIN_KEY}` });
+  assert.equal(made.status, 201);
+  await page.goto(url);
+  await signIn(page, 'nobody', password);
+  await page.getByText('none of your roles permits anything here').waitFor();
+  await accessible(page);
+});
+
+browse('who failed too often is told how long to wait', async (page) => {
+  const fail = () => call('POST', '/v1/session', { user: 'mallory', password: 'a guess' });
+  let refused;
+  // Long enough that the page is refused, too.
+  do refused = await fail();
+  while (Number(refused.headers.get('Retry-After') ?? 0) < 6);
+  assert.equal(refused.status, 429);
+  await page.goto(url);
+  await signIn(page, 'mallory', 'another guess');
+  const alert = signInDialog(page).getByRole('alert');
+  await alert.waitFor();
+  const [, seconds] = /^Too many attempts failed\. Try again in (\d+) s\.$/.exec(await alert.textContent());
+  assert.ok(seconds > 0 && seconds <= 10, `${seconds} s`);
+  assert.equal(await signInDialog(page).getByLabel('User', { exact: true }).inputValue(), 'mallory');
+  await accessible(page);
 });
 
 browse(

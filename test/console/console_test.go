@@ -33,6 +33,8 @@ type server struct {
 // servers are those of the files that need another one than the usual.
 var servers = map[string]server{
 	"signin.test.js":                  {keyed: true},
+	"audit.test.js":                   {keyed: true},
+	"access.screenshots.js":           {keyed: true},
 	"oidc.test.js":                    {keyed: true, oidc: true},
 	"first-bare.test.js":              {bare: true},
 	"operations-permissions.test.js":  {keyed: true},
@@ -60,7 +62,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("make screenshots")
 	}
 	for _, file := range scripts(t, "*.screenshots.js") {
-		run(t, file, server{})
+		run(t, file, servers[filepath.Base(file)])
 	}
 }
 
@@ -129,7 +131,7 @@ func run(t *testing.T, file string, s server) {
 	if s.oidc {
 		o := testkit.NewOIDC(t)
 		o.Page = true
-		o.Person(testkit.Claims{"sub": "1", "preferred_username": "ann", "name": "Ann Example", "roles": []string{"Reader"}}, nil)
+		o.Person(testkit.Claims{"sub": "1", "preferred_username": "ann", "name": "Ann Example", "roles": []string{"Power User"}}, nil)
 		s.args = append(s.args, "--oidc-issuer", o.URL, "--oidc-client-id", o.ClientID, "--oidc-client-secret", o.Secret)
 		env = append(env, "CASM_PROVIDER="+o.URL)
 	}

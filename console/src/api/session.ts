@@ -28,6 +28,8 @@ const kept = 'casm.key';
 
 let key = sessionStorage.getItem(kept) ?? '';
 let state: State = { needed: false };
+/** The tabs of this browser that show this server. */
+const tabs = new BroadcastChannel('casm.session');
 const listeners = new Set<(before: State, now: State) => void>();
 
 function become(now: State) {
@@ -77,12 +79,18 @@ export const session = {
   },
   /** In which ways people can sign in. Throws a Problem. */
   methods: async () => (await (await call('GET', '', undefined, `${path}/methods`)).json()) as Methods,
+  /** Where the OIDC provider is asked, which leads back to a page of the console. */
+  provider: (back: string) => `${path}/oidc?return=${encodeURIComponent(back)}`,
   /** Leaves for the OIDC provider, which leads back to the page that is open. */
   toProvider() {
-    keep('');
+    session.forgetKey();
     const whole = location.pathname + location.search + location.hash;
-    location.assign(`${path}/oidc?return=${encodeURIComponent(whole.length > 255 ? location.pathname : whole)}`);
+    location.assign(session.provider(whole.length > 255 ? location.pathname : whole));
   },
+  /** A session takes the place of the key. */
+  forgetKey: () => keep(''),
+  /** Tells the other tabs, which have the session too, that it has begun. */
+  announce: () => tabs.postMessage('begun'),
   /** Throws a Problem: 401 when user or password is wrong, 429 when too many were. */
   async signIn(user: string, password: string) {
     await call('POST', '', { user, password });
@@ -109,6 +117,8 @@ export const session = {
     };
   },
 };
+
+tabs.onmessage = () => void session.load();
 
 export function useSession(): State {
   return useSyncExternalStore(session.subscribe, () => state);

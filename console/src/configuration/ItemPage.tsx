@@ -1,4 +1,4 @@
-import { Anchor, Tabs, Text } from '@mantine/core';
+import { Anchor, Group, Tabs, Text } from '@mantine/core';
 import { useSuspenseQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -101,11 +101,11 @@ function Existing({ collection, code, schema, final }: ExistingProps) {
 function Back({ collection, children }: { collection: Collection; children?: ReactNode }) {
   const t = useTexts(configuration);
   return (
-    <Text size="sm" mb="md" mt={-8}>
-      <Anchor component={Link} to={listPage(collection)} size="sm" mr="md">
+    <Group gap="0 1rem" mb="md" mt={-8}>
+      <Anchor component={Link} to={listPage(collection)} size="sm">
         ‹ {t.back(t.collections[collection].many)}
       </Anchor>
       {children}
-    </Text>
+    </Group>
   );
 }

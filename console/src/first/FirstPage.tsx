@@ -2,7 +2,7 @@ import { Anchor, SimpleGrid, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api } from '../api/client';
-import { useMay } from '../api/session';
+import { useMay, useSession } from '../api/session';
 import { readFeed } from '../operations/feed';
 import { Page } from '../parts/Page';
 import { usePerspectives } from '../perspectives';
@@ -40,6 +40,7 @@ const latest = {
 export function FirstPage() {
   const t = useTexts(shell);
   const may = useMay();
+  const { who } = useSession();
   // Who may not read one or the other still sees the rest.
   const any = useQuery({ ...configured, enabled: may('config:read') });
   const last = useQuery({ ...latest, enabled: may('stream:read') });
@@ -47,6 +48,11 @@ export function FirstPage() {
   return (
     <Page title={t.welcome}>
       <Text mb="md">{t.welcomeText}</Text>
+      {who && !who.dev && who.permissions.length === 0 && (
+        <Text role="status" mb="md" fw={600}>
+          {t.nothingPermitted}
+        </Text>
+      )}
       <SimpleGrid cols={{ base: 2, sm: 4 }} mb="lg" maw={900}>
         {usePerspectives().map(({ name, first }) => (
           <Anchor key={name} component={Link} to={first}>

@@ -228,7 +228,7 @@ function useWrap(schema: Schema, at: string, required: boolean): Wrap {
     description: notes.filter((n) => !error.includes(String(n))).join(' ') || undefined,
     error: error || undefined,
     disabled: form.readOnly || schema.readOnly || fixed || undefined,
-    'aria-required': required || undefined,
+    'aria-required': (required && !form.readOnly) || undefined,
     'data-pointer': at,
   };
 }

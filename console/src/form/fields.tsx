@@ -1,6 +1,7 @@
-import { Checkbox, Input, NativeSelect, PasswordInput, TagsInput, Textarea, TextInput } from '@mantine/core';
+import { Checkbox, Input, NativeSelect, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import type { Schema } from '../api/schema';
+import { SecretInput } from '../parts/SecretInput';
 import { useLanguage, useTexts } from '../texts';
 import { explained } from '../texts/labels';
 import { parts } from '../texts/parts';
@@ -37,22 +38,13 @@ export function common({ 'aria-required': required, ...wrap }: Wrap) {
 const given = (text: string) => (text === '' ? undefined : text);
 
 export function TextField({ schema, value, onChange, wrap }: FieldProps) {
-  const t = useTexts(parts);
   const props = {
     ...common(wrap),
     value: typeof value === 'string' ? value : '',
     dir: 'auto',
     onChange: (e: { currentTarget: { value: string } }) => onChange(given(e.currentTarget.value)),
   };
-  if (schema['x-casm-as'] === 'secret')
-    return (
-      <PasswordInput
-        {...props}
-        aria-invalid={wrap.error ? true : undefined} // which the library sets on what stands around the input
-        autoComplete="new-password"
-        visibilityToggleButtonProps={{ 'aria-label': t.showSecret }}
-      />
-    );
+  if (schema['x-casm-as'] === 'secret') return <SecretInput {...props} autoComplete="new-password" />;
   if (schema['x-casm-multiline']) return <Textarea {...props} autosize minRows={2} maxRows={12} />;
   return <TextInput {...props} autoComplete="off" spellCheck={false} />;
 }

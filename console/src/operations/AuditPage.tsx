@@ -65,11 +65,14 @@ function Filters({ onFilter }: { onFilter(filter: AuditFilter): void }) {
     value: typed[name],
     onChange: (e: { currentTarget: { value: string } }) => setTyped({ ...typed, [name]: e.currentTarget.value }),
   });
+  // Filled in, both have the same shape.
+  const backwards = typed.since !== '' && typed.until !== '' && typed.until <= typed.since;
   const time = { type: 'datetime-local', min: '1970-01-01T00:00', max: '2199-12-31T23:59' };
   return (
     <form
       onSubmit={(e) => {
         e.preventDefault();
+        if (backwards) return;
         onFilter({
           actor: typed.actor.trim() || undefined,
           act: typed.act.trim() || undefined,
@@ -80,15 +83,15 @@ function Filters({ onFilter }: { onFilter(filter: AuditFilter): void }) {
       }}
     >
       <Group gap="sm" align="flex-end" mb="sm">
-        <TextInput label={t.actor} placeholder="user:ann" {...field('actor')} />
-        <TextInput label={t.act} placeholder="key.create" {...field('act')} />
+        <TextInput label={t.actor} w={150} placeholder="user:ann" {...field('actor')} />
+        <TextInput label={t.act} w={150} placeholder="key.create" {...field('act')} />
         <NativeSelect
           label={t.outcome}
           data={[{ value: '', label: t.allOutcomes }, ...outcomes.map((value) => ({ value, label: t.outcomes[value] }))]}
           {...field('outcome')}
         />
         <TextInput label={t.since} {...time} {...field('since')} />
-        <TextInput label={t.until} {...time} {...field('until')} />
+        <TextInput label={t.until} {...time} {...field('until')} error={backwards && t.untilBefore} />
         <Button size="xs" type="submit">
           {t.show}
         </Button>
@@ -101,14 +104,14 @@ function Acts({ items }: { items: AuditItem[] }) {
   const t = useTexts(operations);
   return (
     <Scroll label={t.pages.audit} minWidth={760}>
-      <Table fz="sm" verticalSpacing={6} aria-label={t.pages.audit}>
+      <Table fz="sm" verticalSpacing={6} className={classes.acts} aria-label={t.pages.audit}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>{t.time}</Table.Th>
             <Table.Th>{t.actor}</Table.Th>
             <Table.Th>{t.act}</Table.Th>
             <Table.Th>{t.outcome}</Table.Th>
-            <Table.Th>{t.remote}</Table.Th>
+            <Table.Th className={classes.nowrap}>{t.remote}</Table.Th>
             <Table.Th>{t.detailsOf}</Table.Th>
           </Table.Tr>
         </Table.Thead>

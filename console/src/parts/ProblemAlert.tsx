@@ -16,12 +16,14 @@ export function ProblemAlert({ problem, hasField = () => false, retry }: Props) 
   const t = useTexts(parts);
   if (!problem) return null;
   const [title, how] = say(t, problem);
-  const elsewhere = problem.errors.filter((e) => hasField(e.pointer));
-  const here = problem.errors.filter((e) => !hasField(e.pointer));
+  // With 401 the server tells how a client signs in: that is nothing for people.
+  const { errors, detail } = problem.status === 401 ? { errors: [], detail: '' } : problem;
+  const elsewhere = errors.filter((e) => hasField(e.pointer));
+  const here = errors.filter((e) => !hasField(e.pointer));
   return (
     <Alert color="red" title={title} role="alert" mb="md">
       {how && <Text size="sm">{how}</Text>}
-      {here.length === 0 && elsewhere.length === 0 && problem.detail && <Text size="sm">{problem.detail}</Text>}
+      {here.length === 0 && elsewhere.length === 0 && detail && <Text size="sm">{detail}</Text>}
       {here.length > 0 && (
         <List size="sm">
           {here.map((e, i) => (
@@ -51,7 +53,7 @@ function say(t: Texts, problem: Problem): [string, string?] {
     case 0:
       return [t.network, t.networkHow];
     case 401:
-      return [t.unauthenticated];
+      return [t.unauthenticated, t.unauthenticatedHow];
     case 403:
       return [t.forbidden, t.forbiddenHow];
     case 404:

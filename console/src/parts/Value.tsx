@@ -24,6 +24,7 @@ export function Value({ value, schema }: { value: unknown; schema?: Schema }) {
     if (schema ? schema.format === 'date-time' : instant.test(value)) return <When at={value} />;
     return <bdi style={{ whiteSpace: 'pre-wrap' }}>{value}</bdi>;
   }
+  if (Array.isArray(value) && value.every((v) => typeof v === 'string')) return <bdi>{value.join(', ')}</bdi>;
   if (Array.isArray(value) && schema?.items && typeOf(schema.items) !== 'string') return String(value.length);
   return <Code style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{JSON.stringify(value)}</Code>;
 }

@@ -1,9 +1,10 @@
-import { Anchor, Button, Code, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Code, Stack, Text, TextInput } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { asProblem, type Problem } from '../api/problem';
 import { session, useSession } from '../api/session';
 import { Dialog } from '../parts/Dialog';
 import { ProblemAlert } from '../parts/ProblemAlert';
+import { SecretInput } from '../parts/SecretInput';
 import { useTexts } from '../texts';
 import { shell } from '../texts/shell';
 
@@ -15,11 +16,12 @@ export function SignIn() {
   const t = useTexts(shell);
   const { needed, who } = useSession();
   const [withKey, setWithKey] = useState(false);
-  const known = who?.user?.startsWith('oidc:') ? undefined : who?.user; // they have no password here
+  const vouched = who?.user?.startsWith('oidc:');
   return (
     <Dialog
       opened={needed}
       onClose={() => {}}
+      zIndex={300} // above the dialog that may be open
       withCloseButton={false}
       closeOnEscape={false}
       closeOnClickOutside={false}
@@ -27,22 +29,30 @@ export function SignIn() {
       transitionProps={{ duration: 0 }}
     >
       <Stack gap="sm">
-        <Text size="sm">{who ? t.ended : withKey ? t.keyWhy : t.signInWhy}</Text>
-        {withKey ? <KeyForm /> : <PasswordForm known={known} />}
-        {needed && <Provider />}
+        <Text size="sm">{who ? t.ended(who.name) : withKey ? t.keyWhy : t.signInWhy}</Text>
+        {needed && vouched && <Provider beside />}
+        {withKey ? <KeyForm /> : <PasswordForm known={vouched ? undefined : who?.user} />}
+        {needed && !vouched && <Provider beside={who !== undefined} />}
         <Anchor component="button" type="button" size="sm" underline="always" ta="start" onClick={() => setWithKey(!withKey)}>
           {withKey ? t.byPassword : t.byKey}
         </Anchor>
-        <Code block style={{ whiteSpace: 'pre-wrap' }}>
-          {withKey ? t.keyHow : t.signInHow}
-        </Code>
+        {!who && (
+          <div>
+            <Text size="xs" c="dimmed" mb={4}>
+              {withKey ? t.keyHow : t.signInHow}
+            </Text>
+            <Code block style={{ whiteSpace: 'pre-wrap' }}>
+              {withKey ? 'casm key create --name … --role "Power User"' : 'casm user create … --name … --role "Organization Manager"'}
+            </Code>
+          </div>
+        )}
       </Stack>
     </Dialog>
   );
 }
 
-/** Leads to the OIDC provider, where the server has one. */
-function Provider() {
+/** Leads to the OIDC provider, where the server has one; `beside`: in a tab of its own, as the page holds what was typed. */
+function Provider({ beside }: { beside: boolean }) {
   const t = useTexts(shell);
   const [there, setThere] = useState(false);
   useEffect(() => {
@@ -53,7 +63,18 @@ function Provider() {
     );
   }, []);
   if (!there) return null;
-  return (
+  return beside ? (
+    <Button
+      component="a"
+      variant="default"
+      href={session.provider('/signed-in')}
+      target="_blank"
+      rel="noopener"
+      onClick={session.forgetKey}
+    >
+      {t.byProviderBeside}
+    </Button>
+  ) : (
     <Button variant="default" onClick={() => session.toProvider()}>
       {t.byProvider}
     </Button>
@@ -88,6 +109,7 @@ function PasswordForm({ known }: { known?: string }) {
   useEffect(() => {
     if (problem) field.current?.select();
   }, [problem]);
+  const wrong = problem?.status === 401; // either of the two: it is said once
   const missing = (text: string) => (checked && text === '' ? t.missing : undefined);
   return (
     <form
@@ -108,18 +130,17 @@ function PasswordForm({ known }: { known?: string }) {
           spellCheck={false}
           value={user}
           onChange={(e) => setUser(e.currentTarget.value)}
-          error={missing(user.trim())}
+          error={missing(user.trim()) ?? wrong}
           data-autofocus={known ? undefined : true}
         />
-        <PasswordInput
+        <SecretInput
           ref={field}
           label={t.password}
           name="password"
           autoComplete="current-password"
           value={password}
           onChange={(e) => setPassword(e.currentTarget.value)}
-          error={missing(password) ?? (problem?.status === 401 ? t.wrongPassword : undefined)}
-          visibilityToggleButtonProps={{ 'aria-label': t.showPassword }}
+          error={missing(password) ?? (wrong && t.wrongPassword)}
           data-autofocus={known ? true : undefined}
         />
         <Button type="submit" loading={busy}>
@@ -148,13 +169,12 @@ function KeyForm() {
     >
       <Stack gap="sm">
         <Refused problem={problem} />
-        <PasswordInput
+        <SecretInput
           label={t.key}
           value={key}
           onChange={(e) => setKey(e.currentTarget.value)}
           error={misshapen ? t.keyShape : problem?.status === 401 ? t.keyRefused : undefined}
           autoComplete="off"
-          visibilityToggleButtonProps={{ 'aria-label': t.showPassword }}
           autoFocus
         />
         <Button type="submit" loading={busy}>

@@ -125,7 +125,7 @@ export const labels: Record<string, Record<string, string>> = {
     'When it ends by itself; none: never.': 'Wann er von selbst endet; ohne: nie.',
     "Requests a second; none: the installation's default.": 'Anfragen je Sekunde; ohne: die Vorgabe der Installation.',
     'Whose key it is; business transactions record it. Several keys may share a name, so that one can follow another.':
-      'Wessen Schlüssel es ist; Geschäftsvorgänge halten es fest. Mehrere Schlüssel dürfen gleich heißen, damit einer dem anderen folgen kann.',
+      'Wessen Schlüssel es ist; Geschäftsvorfälle halten es fest. Mehrere Schlüssel dürfen gleich heißen, damit einer dem anderen folgen kann.',
     'Whether it was revoked.': 'Ob er widerrufen wurde.',
     "The key's public part, between the underscores.": 'Der öffentliche Teil des Schlüssels, zwischen den Unterstrichen.',
     'The code by which keys and users name it; it cannot be changed.':
@@ -233,8 +233,8 @@ export const explained: Record<Language, Record<string, string>> = {
     'balance:write': 'Guthaben aufladen, abziehen und setzen.',
     'config:read': 'Die Konfiguration sehen und exportieren.',
     'config:write': 'Die Konfiguration ändern und importieren.',
-    'stream:read': 'Geschäftsvorgänge lesen, aus dem Journal und während sie geschehen.',
-    'dwh:read': 'Sehen, was das Data Warehouse zählt.',
+    'stream:read': 'Geschäftsvorfälle lesen, aus dem Journal und während sie geschehen.',
+    'dwh:read': 'Sehen, was das Data-Warehouse zählt.',
     admin: 'Alles; und Benutzer, Rollen und Schlüssel verwalten und das Protokoll lesen.',
   },
 };
