@@ -47,7 +47,8 @@ export const shell = catalogue({
     notFoundHow: 'Choose one from the menu.',
     home: 'First page',
     welcome: 'casm',
-    nothingPermitted: 'You are signed in, but none of your roles permits anything here. Whoever administers this server, or the provider at which you signed in, can give you one.',
+    nothingPermitted:
+      'You are signed in, but none of your roles permits anything here. Whoever administers this server, or the provider at which you signed in, can give you one.',
     welcomeText: 'Customer, account and subscription management. Choose a perspective above, or go on with one of these.',
   },
   de: {
