@@ -45,7 +45,7 @@ func (a *App) startEndpoints(metrics prometheus.Registerer) error {
 	a.endpoints = endpoints.New(endpoints.Options{
 		Log: a.core.store, Config: a.core.engine.Config, Holder: a.holder, Wake: a.core.engine.Committed, Logger: a.log, Metrics: metrics,
 		Open: func(ctx context.Context, p *casm.PubSubEndpoint) (endpoints.Sender, error) {
-			return openEndpoint(ctx, p, networks, a.settings.SecretsDir, a.log)
+			return openEndpoint(ctx, p, networks, &a.settings, a.log)
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,8 +63,8 @@ func (a *App) startEndpoints(metrics prometheus.Registerer) error {
 }
 
 // openEndpoint makes the sender of an endpoint.
-func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.Networks, dir string, log *slog.Logger) (endpoints.Sender, error) {
-	secret := func() (string, error) { return secretOf(p, dir) }
+func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.Networks, s *Settings, log *slog.Logger) (endpoints.Sender, error) {
+	secret := func() (string, error) { return secretOf(p, s.SecretsDir) }
 	now, err := secret()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,9 @@ func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.N
 			URL: p.URL, Prefix: p.DefaultTopic(), Code: code, Secret: now, Networks: networks, Logger: log.With("endpoint", p.Code),
 		})
 	case casm.EndpointKafka:
-		return kafka.OpenCopy(kafka.CopyOptions{Addresses: p.Addresses(), Topic: p.DefaultTopic(), Secret: secret, Networks: networks})
+		return kafka.OpenCopy(kafka.CopyOptions{
+			Addresses: p.Addresses(), Topic: p.DefaultTopic(), Builtin: kafka.Topic(s.Stream), Secret: secret, Networks: networks,
+		})
 	}
 	return nil, fmt.Errorf("%w: this release sends to no %s", stream.ErrSetup, p.Type)
 }
