@@ -98,7 +98,7 @@ func (b *batch) endpoint(c command.ConfigChange) {
 	key := store.CodeKey(c.CodeRef)
 	b.write.progress = slices.DeleteFunc(b.write.progress, func(p store.ProgressChange) bool { return p.CodeKey == key })
 	if c.Before == nil {
-		after := casm.Position{Transaction: b.loaded.Head.Position, Ordinal: store.MaxOrdinal}
+		after := casm.Position{Transaction: b.loaded.Head.Position, Ordinal: casm.MaxOrdinal}
 		b.write.progress = append(b.write.progress, store.ProgressChange{Progress: store.Progress{CodeKey: key, Version: 1, Began: c.After.Base().Version, After: after, Doc: []byte("{}")}})
 	}
 }

@@ -288,10 +288,6 @@ type ConfigChange struct {
 	Actor   string
 }
 
-// MaxOrdinal is the ordinal of the last message that a transaction can have: a
-// position with it is behind all of the transaction.
-const MaxOrdinal = 1<<20 - 1
-
 // Progress is how far the copies of the log have come that an item of
 // configuration, an endpoint, gets: all up to After is done, but for what
 // customers that are Behind wait for. It goes when its item is deleted.
