@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -94,9 +93,6 @@ func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.N
 	return nil, fmt.Errorf("%w: this release sends to no %s", stream.ErrSetup, p.Type)
 }
 
-// maxSecretFile is how large a file with a secret may be.
-const maxSecretFile = 16 << 10
-
 // secretOf reads the secret of an endpoint, "" when it has none. Who configures
 // endpoints names it but never sees it: variables are those that begin as the
 // configuration says, files those of one folder.
@@ -132,14 +128,12 @@ func readSecret(dir, name string) (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(b) > maxSecretFile:
-		return "", fmt.Errorf("it has more than %d bytes", maxSecretFile)
-	case strings.TrimSpace(string(b)) == "":
-		return "", errors.New("it is empty")
+	text, err := secretText(f)
+	if text = strings.TrimSpace(text); err == nil && text == "" {
+		err = errors.New("it is empty")
 	}
-	return strings.TrimSpace(string(b)), nil
+	if err != nil {
+		return "", err
+	}
+	return text, nil
 }

@@ -37,7 +37,7 @@ func TestSecretOf(t *testing.T) {
 	write("secrets/plain", "secret\n")
 	write("secrets/..data/mounted", "mounted")
 	write("secrets/empty", " \n")
-	write("secrets/large", strings.Repeat("x", maxSecretFile+1))
+	write("secrets/large", strings.Repeat("x", maxSecret+1))
 	link(filepath.Join("..data", "mounted"), "mounted") // as Kubernetes mounts secrets
 	link(filepath.Join("..", "outside"), "escape")
 	link(filepath.Join(dir, "outside"), "absolute")
