@@ -73,11 +73,16 @@ func (b *batch) runConfig(j *job) outcome {
 	for _, c := range out.Changes {
 		change := store.ConfigChange{CodeKey: store.CodeKey(c.CodeRef), At: now, Actor: j.actor}
 		if c.After != nil {
-			doc, err := casm.EncodeItem(c.After)
-			if err != nil {
+			var err error
+			if change.Doc, err = casm.EncodeItem(c.After); err != nil {
 				return outcome{err: err}
 			}
-			change.Version, change.Doc = c.After.Base().Version, doc
+			if k, ok := c.After.(casm.ItemKeeper); ok {
+				if change.Kept, err = casm.EncodeItem(k.Kept()); err != nil {
+					return outcome{err: err}
+				}
+			}
+			change.Version = c.After.Base().Version
 		} else {
 			change.Version = c.Before.Base().Version + 1
 		}

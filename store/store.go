@@ -284,8 +284,19 @@ type ConfigChange struct {
 	CodeKey
 	Version int64
 	Doc     []byte // nil: deleted
-	At      casm.Time
-	Actor   string
+	// Kept is what the history keeps in the place of Doc; nil: Doc. It is written
+	// only: of a version that is read, Doc is what was kept.
+	Kept  []byte
+	At    casm.Time
+	Actor string
+}
+
+// History returns the document that the history keeps.
+func (c *ConfigChange) History() []byte {
+	if c.Kept != nil {
+		return c.Kept
+	}
+	return c.Doc
 }
 
 // Progress is how far the copies of the log have come that an item of
