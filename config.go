@@ -29,6 +29,12 @@ type ItemChecker interface {
 	CheckItem(s *Snapshot, v *Violations)
 }
 
+// ItemKeeper is implemented by items of which the history does not keep all.
+type ItemKeeper interface {
+	// Kept returns the item as its history keeps it.
+	Kept() ConfigItem
+}
+
 // AccountType says what an account is.
 type AccountType struct {
 	Item

@@ -31,3 +31,10 @@ type User struct {
 	// Era changes when all sessions end: one belongs to that in which it began.
 	Era string `json:"era" doc:"Which of the user's sessions hold."`
 }
+
+// Kept implements ItemKeeper: of passwords that were changed nothing is kept.
+func (u *User) Kept() ConfigItem {
+	kept := *u
+	kept.Hash = ""
+	return &kept
+}

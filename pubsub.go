@@ -28,7 +28,7 @@ type PubSubEndpoint struct {
 	Item
 	Type       string   `json:"type" in:"create,update" is:"required,enum=WEBHOOK|NATS|KAFKA" doc:"What it is: WEBHOOK (HTTP requests, signed), NATS (JetStream) or KAFKA."`
 	URL        string   `json:"url" label:"URL" in:"create,update" is:"required,max=2000" doc:"Where messages go: https://… or http://… of a webhook; nats://host:port or tls://host:port; kafka://host:port,host:port or kafka+tls://…. It holds no credentials."`
-	Topic      string   `json:"topic,omitzero" in:"create,update" is:"max=200,pattern=[A-Za-z0-9_.-]+" doc:"Of KAFKA the topic (none: casm.business-transactions), of NATS what subjects begin with (none: casm). A webhook has none."`
+	Topic      string   `json:"topic,omitzero" in:"create,update" is:"max=200,pattern=[A-Za-z0-9_.-]+" doc:"Of KAFKA the topic (none: casm. and the code; never that of the built-in stream), of NATS what subjects begin with (none: casm). A webhook has none."`
 	Messages   []string `json:"messages,omitempty" in:"create,update" is:"enum=customer|account|subscriber|subscriberResource|offerSubscription|balance" doc:"The codes of the messages that it gets; none: all."`
 	Paused     bool     `json:"paused" in:"create,update" doc:"Nothing is sent until this is cleared; then it goes on where it stood."`
 	SecretEnv  string   `json:"secretEnv,omitzero" label:"Secret Variable" in:"create,update" is:"max=100,pattern=CASM_ENDPOINT_[A-Z0-9_]+" doc:"Name of the server's environment variable that holds the secret; it begins with CASM_ENDPOINT_."`
@@ -46,7 +46,7 @@ func (e *PubSubEndpoint) DefaultTopic() string {
 	case e.Topic != "":
 		return e.Topic
 	case e.Type == EndpointKafka:
-		return "casm.business-transactions"
+		return "casm." + e.Code // not the built-in stream's, which is its relay's alone
 	case e.Type == EndpointNATS:
 		return "casm"
 	}

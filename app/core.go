@@ -32,7 +32,8 @@ type core struct {
 }
 
 // open takes a data folder and starts an engine on it with default settings; how
-// long the audit is kept is the servers' affair.
+// long request ids and the audit are kept is the servers' affair: their settings are
+// not known here.
 func open(ctx context.Context, data Data, log *slog.Logger) (*core, error) {
 	c := &core{}
 	var err error
@@ -41,7 +42,7 @@ func open(ctx context.Context, data Data, log *slog.Logger) (*core, error) {
 			return nil, err
 		}
 	}
-	if err := c.start(ctx, data, engine.Options{AuditRetention: -1, Logger: log, Metrics: prometheus.NewRegistry()}); err != nil {
+	if err := c.start(ctx, data, engine.Options{RequestRetention: -1, AuditRetention: -1, Logger: log, Metrics: prometheus.NewRegistry()}); err != nil {
 		return nil, errors.Join(err, c.unlock())
 	}
 	return c, nil

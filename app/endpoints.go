@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -45,7 +44,7 @@ func (a *App) startEndpoints(metrics prometheus.Registerer) error {
 	a.endpoints = endpoints.New(endpoints.Options{
 		Log: a.core.store, Config: a.core.engine.Config, Holder: a.holder, Wake: a.core.engine.Committed, Logger: a.log, Metrics: metrics,
 		Open: func(ctx context.Context, p *casm.PubSubEndpoint) (endpoints.Sender, error) {
-			return openEndpoint(ctx, p, networks, a.settings.SecretsDir, a.log)
+			return openEndpoint(ctx, p, networks, &a.settings, a.log)
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,8 +62,8 @@ func (a *App) startEndpoints(metrics prometheus.Registerer) error {
 }
 
 // openEndpoint makes the sender of an endpoint.
-func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.Networks, dir string, log *slog.Logger) (endpoints.Sender, error) {
-	secret := func() (string, error) { return secretOf(p, dir) }
+func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.Networks, s *Settings, log *slog.Logger) (endpoints.Sender, error) {
+	secret := func() (string, error) { return secretOf(p, s.SecretsDir) }
 	now, err := secret()
 	if err != nil {
 		return nil, err
@@ -87,13 +86,12 @@ func openEndpoint(ctx context.Context, p *casm.PubSubEndpoint, networks stream.N
 			URL: p.URL, Prefix: p.DefaultTopic(), Code: code, Secret: now, Networks: networks, Logger: log.With("endpoint", p.Code),
 		})
 	case casm.EndpointKafka:
-		return kafka.OpenCopy(kafka.CopyOptions{Addresses: p.Addresses(), Topic: p.DefaultTopic(), Secret: secret, Networks: networks})
+		return kafka.OpenCopy(kafka.CopyOptions{
+			Addresses: p.Addresses(), Topic: p.DefaultTopic(), Builtin: kafka.Topic(s.Stream), Secret: secret, Networks: networks,
+		})
 	}
 	return nil, fmt.Errorf("%w: this release sends to no %s", stream.ErrSetup, p.Type)
 }
-
-// maxSecretFile is how large a file with a secret may be.
-const maxSecretFile = 16 << 10
 
 // secretOf reads the secret of an endpoint, "" when it has none. Who configures
 // endpoints names it but never sees it: variables are those that begin as the
@@ -130,14 +128,12 @@ func readSecret(dir, name string) (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(b) > maxSecretFile:
-		return "", fmt.Errorf("it has more than %d bytes", maxSecretFile)
-	case strings.TrimSpace(string(b)) == "":
-		return "", errors.New("it is empty")
+	text, err := secretText(f)
+	if text = strings.TrimSpace(text); err == nil && text == "" {
+		err = errors.New("it is empty")
 	}
-	return strings.TrimSpace(string(b)), nil
+	if err != nil {
+		return "", err
+	}
+	return text, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"casm"
 	"casm/stream"
+	"casm/stream/kafka"
 )
 
 // TestSecretOf: secrets come from where the configuration says, and from
@@ -36,7 +37,7 @@ func TestSecretOf(t *testing.T) {
 	write("secrets/plain", "secret\n")
 	write("secrets/..data/mounted", "mounted")
 	write("secrets/empty", " \n")
-	write("secrets/large", strings.Repeat("x", maxSecretFile+1))
+	write("secrets/large", strings.Repeat("x", maxSecret+1))
 	link(filepath.Join("..data", "mounted"), "mounted") // as Kubernetes mounts secrets
 	link(filepath.Join("..", "outside"), "escape")
 	link(filepath.Join(dir, "outside"), "absolute")
@@ -69,7 +70,7 @@ func TestSecretOf(t *testing.T) {
 		{Type: casm.EndpointWebhook, URL: "https://crm.example"},
 		{Type: casm.EndpointWebhook, URL: "https://crm.example", SecretEnv: "CASM_ENDPOINT_TEST"},
 	} {
-		if s, err := openEndpoint(t.Context(), p, nil, folder, slog.Default()); !errors.Is(err, stream.ErrSetup) {
+		if s, err := openEndpoint(t.Context(), p, nil, &Settings{SecretsDir: folder}, slog.Default()); !errors.Is(err, stream.ErrSetup) {
 			t.Errorf("%+v: %v, %v", p, s, err)
 		}
 	}
@@ -81,6 +82,40 @@ func TestOutboundNetworks(t *testing.T) {
 		list, err := s.networks()
 		if want >= 0 && (err != nil || len(list) != want) || want < 0 && err == nil {
 			t.Errorf("%q: %v, %v", text, list, err)
+		}
+	}
+}
+
+// TestTopicOfEndpoint: an endpoint of Kafka has a topic of its own, and that of the
+// built-in stream is refused, also where the server's own stream has another name for it.
+func TestTopicOfEndpoint(t *testing.T) {
+	const own = "kafka://127.0.0.1:1?topic=ours"
+	for _, c := range []struct {
+		code, topic, stream string
+		taken               string // "" for refused
+	}{
+		{"crm", "", own, "casm.crm"},
+		{"crm", "", "", "casm.crm"},
+		{"crm", "copies", own, "copies"},
+		{"crm", "ours", "nats://127.0.0.1:1", "ours"},
+		{"crm", "ours", own, ""},
+		{"crm", "casm.business-transactions", own, ""},
+		{"crm", "casm.business-transactions", "", ""},
+		{"business-transactions", "", own, ""},
+		{"ours", "", "kafka://127.0.0.1:1?topic=casm.ours", ""},
+	} {
+		p := &casm.PubSubEndpoint{Item: casm.Item{Code: c.code}, Type: casm.EndpointKafka, URL: "kafka://127.0.0.1:1", Topic: c.topic}
+		s, err := openEndpoint(t.Context(), p, nil, &Settings{Stream: c.stream}, slog.Default())
+		if err == nil {
+			if err := s.(*kafka.Copy).Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		switch {
+		case c.taken == "" && (!errors.Is(err, stream.ErrSetup) || !strings.Contains(err.Error(), p.DefaultTopic())):
+			t.Errorf("%+v: %v", c, err)
+		case c.taken != "" && (err != nil || p.DefaultTopic() != c.taken):
+			t.Errorf("%+v: %s, %v", c, p.DefaultTopic(), err)
 		}
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -59,28 +57,12 @@ func (o *OIDC) check(dev bool) error {
 	return errors.Join(all...)
 }
 
-// maxSecret bounds the file of a secret, in bytes.
-const maxSecret = 4096
-
 // secret returns the client's secret.
 func (o *OIDC) secret() (string, error) {
 	if o.OIDCClientSecretFile == "" {
 		return o.OIDCClientSecret, nil
 	}
-	f, err := os.Open(o.OIDCClientSecretFile)
-	if err != nil {
-		return "", fmt.Errorf("--oidc-client-secret-file: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // it was read
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	secret := strings.TrimRight(string(text), "\r\n")
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("--oidc-client-secret-file: %w", err)
-	case secret == "" || len(text) > maxSecret:
-		return "", fmt.Errorf("--oidc-client-secret-file: must hold a secret of 1 to %d bytes", maxSecret)
-	}
-	return secret, nil
+	return SecretFile("--oidc-client-secret-file", o.OIDCClientSecretFile)
 }
 
 // oidcPatience is how long a start waits for the provider, so that a token is

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
-	"os"
-	"strings"
 
 	"casm/stream"
 	"casm/stream/kafka"
@@ -43,7 +40,7 @@ func checkStream(s, passwordFile string) error {
 func (s streamAt) kafkaOptions(name string) kafka.Options {
 	o := kafka.Options{Name: name, Logger: s.log}
 	if s.passwordFile != "" {
-		o.Password = func() (string, error) { return readPassword("--stream-password-file", s.passwordFile) }
+		o.Password = func() (string, error) { return SecretFile("--stream-password-file", s.passwordFile) }
 	}
 	return o
 }
@@ -66,22 +63,4 @@ func (s streamAt) subscribe(_ context.Context, name string) (stream.Subscription
 		return nil, err
 	}
 	return natsjs.Subscribe(nc, name)
-}
-
-// readPassword reads a file that holds a secret and nothing else.
-func readPassword(flag, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", flag, err)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
-	err = errors.Join(err, f.Close())
-	secret := strings.TrimRight(string(b), "\r\n")
-	if err == nil && (secret == "" || len(b) == maxKeyFile) {
-		err = fmt.Errorf("%s must hold a password and nothing else", path)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", flag, err)
-	}
-	return secret, nil
 }

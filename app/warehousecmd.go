@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"casm/auth"
@@ -113,27 +110,16 @@ func (f *FeedSettings) Check() error {
 	return f.ClientTLS.Check()
 }
 
-const (
-	// maxKeyFile bounds a file that holds a key, in bytes.
-	maxKeyFile = 4 << 10
-	// feedTimeout bounds one request to the feed.
-	feedTimeout = 2 * time.Minute
-)
+// feedTimeout bounds one request to the feed.
+const feedTimeout = 2 * time.Minute
 
 // open opens the feed that is named.
 func (f *FeedSettings) open() (*httpfeed.Feed, error) {
 	key := f.APIKey
 	if f.APIKeyFile != "" {
-		file, err := os.Open(f.APIKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("--api-key-file: %w", err)
-		}
-		text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
-		if err = errors.Join(err, file.Close()); err != nil {
-			return nil, fmt.Errorf("--api-key-file: %w", err)
-		}
-		if key = strings.TrimSpace(string(text)); key == "" {
-			return nil, fmt.Errorf("--api-key-file %s: it is empty", f.APIKeyFile)
+		var err error
+		if key, err = SecretFile("--api-key-file", f.APIKeyFile); err != nil {
+			return nil, err
 		}
 	}
 	client, err := f.HTTP(feedTimeout)

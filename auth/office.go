@@ -23,6 +23,9 @@ type Office struct {
 	KeepAdmin bool
 	// Sessions are where those of people are kept; Users needs it.
 	Sessions SessionEnder
+	// Request is what the audit tells of the request that asks for it, such as
+	// its id; nil: there is none.
+	Request []slog.Attr
 }
 
 // SessionEnder removes all sessions of a user.
@@ -47,6 +50,7 @@ func (o Office) log() *slog.Logger {
 // audit records what came of an act, and returns its error, or that it could
 // not be recorded.
 func (o Office) audit(ctx context.Context, actor, act, remote string, err error, attrs ...slog.Attr) error {
+	attrs = append(attrs, o.Request...)
 	if err == nil {
 		return AuditDone(ctx, o.log(), actor, act, remote, attrs...)
 	}

@@ -31,7 +31,8 @@ type Options struct {
 	Committers int
 	// BatchLimit is how many operations one commit takes; 0: 256.
 	BatchLimit int
-	// RequestRetention is how long a requestId is kept (contract rule 1); 0: 30 days.
+	// RequestRetention is how long a requestId is kept (contract rule 1); 0: 30
+	// days; below 0: for ever, as far as this engine is concerned.
 	RequestRetention time.Duration
 	// AuditRetention is how long a record of the audit is kept; 0: 400 days;
 	// below 0: for ever, as far as this engine is concerned.

@@ -73,11 +73,16 @@ func (b *batch) runConfig(j *job) outcome {
 	for _, c := range out.Changes {
 		change := store.ConfigChange{CodeKey: store.CodeKey(c.CodeRef), At: now, Actor: j.actor}
 		if c.After != nil {
-			doc, err := casm.EncodeItem(c.After)
-			if err != nil {
+			var err error
+			if change.Doc, err = casm.EncodeItem(c.After); err != nil {
 				return outcome{err: err}
 			}
-			change.Version, change.Doc = c.After.Base().Version, doc
+			if k, ok := c.After.(casm.ItemKeeper); ok {
+				if change.Kept, err = casm.EncodeItem(k.Kept()); err != nil {
+					return outcome{err: err}
+				}
+			}
+			change.Version = c.After.Base().Version
 		} else {
 			change.Version = c.Before.Base().Version + 1
 		}
@@ -98,7 +103,7 @@ func (b *batch) endpoint(c command.ConfigChange) {
 	key := store.CodeKey(c.CodeRef)
 	b.write.progress = slices.DeleteFunc(b.write.progress, func(p store.ProgressChange) bool { return p.CodeKey == key })
 	if c.Before == nil {
-		after := casm.Position{Transaction: b.loaded.Head.Position, Ordinal: store.MaxOrdinal}
+		after := casm.Position{Transaction: b.loaded.Head.Position, Ordinal: casm.MaxOrdinal}
 		b.write.progress = append(b.write.progress, store.ProgressChange{Progress: store.Progress{CodeKey: key, Version: 1, Began: c.After.Base().Version, After: after, Doc: []byte("{}")}})
 	}
 }

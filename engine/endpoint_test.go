@@ -34,7 +34,7 @@ func TestEndpointBegins(t *testing.T) {
 	}
 	begun := func(transaction int64) {
 		t.Helper()
-		if p := progress(); p == nil || p.After != (casm.Position{Transaction: transaction, Ordinal: store.MaxOrdinal}) {
+		if p := progress(); p == nil || p.After != (casm.Position{Transaction: transaction, Ordinal: casm.MaxOrdinal}) {
 			t.Errorf("it begins with %+v, want behind transaction %d", p, transaction)
 		}
 	}

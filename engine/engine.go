@@ -24,9 +24,10 @@ type Engine struct {
 	metrics *metrics
 
 	batchLimit, queueLimit int
-	requestRetention       time.Duration
-	auditRetention         time.Duration // below 0: for ever
-	exclusive              bool
+	// How long what is old is kept; below 0: for ever.
+	requestRetention, auditRetention time.Duration
+
+	exclusive bool
 
 	lanes    []*lane
 	queue    *queue    // what clients wait for
@@ -82,7 +83,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if e.queueLimit <= 0 {
 		e.queueLimit = DefaultQueueLimit
 	}
-	if e.requestRetention <= 0 {
+	if e.requestRetention == 0 {
 		e.requestRetention = DefaultRequestRetention
 	}
 	if e.auditRetention == 0 {

@@ -57,3 +57,21 @@ func TestAuditRetention(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestRetention: a requestId is known as long as it is kept, whatever its age
+// below 0, and one that is forgotten is as new.
+func TestRequestRetention(t *testing.T) {
+	const day = 24 * time.Hour
+	const body = `{"requestId":"old","customerProfile":"b2b"}`
+	for retention, kept := range map[time.Duration]bool{0: false, 10 * day: false, 90 * day: true, -1: true} {
+		f := newFixture(t, true, func(o *engine.Options) { o.RequestRetention = retention })
+		f.do("createCustomer", body)
+		f.advance(31 * day)
+		if more, err := f.Forget(t.Context()); more || err != nil {
+			t.Errorf("%v: there is more, %t, or %v", retention, more, err)
+		}
+		if a := f.do("createCustomer", body); a.replayed != kept {
+			t.Errorf("%v: after 31 days it is known, %t, want %t", retention, a.replayed, kept)
+		}
+	}
+}

@@ -181,11 +181,12 @@ func (e *Engine) forget(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	requests, err := e.store.Forget(ctx, now.Add(-e.requestRetention), forgetStep)
-	if err != nil {
-		return false, fmt.Errorf("request ids: %w", err)
+	requests, records := 0, 0
+	if e.requestRetention > 0 {
+		if requests, err = e.store.Forget(ctx, now.Add(-e.requestRetention), forgetStep); err != nil {
+			return false, fmt.Errorf("request ids: %w", err)
+		}
 	}
-	records := 0
 	if e.auditRetention > 0 {
 		if records, err = e.store.ForgetAudit(ctx, now.Add(-e.auditRetention), forgetStep); err != nil {
 			return false, fmt.Errorf("audit: %w", err)

@@ -114,3 +114,42 @@ func TestImportIsAudited(t *testing.T) {
 		t.Errorf("%d records of %d changes", n, changes)
 	}
 }
+
+// TestAdministrationNamesItsRequest: whoever administers over HTTP finds the act in
+// the audit under the id that the answer had, and that the log has, whatever came of it.
+func TestAdministrationNamesItsRequest(t *testing.T) {
+	a := newAPI(t, nil)
+	a.key("admin")
+	acts := map[string]*answered{
+		"role.create done":     a.post("/v1/admin/roles", `{"code":"desk","name":"Desk","permissions":["casm:read"]}`, "X-Request-Id", "mine-1").is(201),
+		"role.replace done":    a.do(http.MethodPut, "/v1/admin/roles/desk", `{"code":"desk","name":"Front","permissions":["casm:read"]}`).is(200),
+		"user.create done":     a.post("/v1/admin/users", `{"code":"ann","name":"Ann","roles":["desk"],"password":"`+passphrase+`"}`).is(201),
+		"user.replace done":    a.do(http.MethodPut, "/v1/admin/users/ann", `{"code":"ann","name":"Ann B","roles":["desk"]}`).is(200),
+		"role.delete refused":  a.do(http.MethodDelete, "/v1/admin/roles/desk", "").is(409),
+		"user.delete done":     a.do(http.MethodDelete, "/v1/admin/users/ann", "").is(204),
+		"key.create done":      a.post("/v1/admin/keys", `{"name":"till","roles":["reader"]}`).is(201),
+		"key.revoke refused":   a.do(http.MethodDelete, "/v1/admin/keys/none", "").is(404),
+		"createGlCode done":    a.post("/v1/config/gl-codes", `{"code":"9999","name":"Test"}`).is(201),
+		"user.create refused":  a.post("/v1/admin/users", `{"code":"bob","name":"Bob","password":"short"}`).is(400),
+		"role.replace refused": a.do(http.MethodPut, "/v1/admin/roles/none", `{"code":"none","name":"None","permissions":["admin"]}`).is(404),
+	}
+	if id := acts["role.create done"].Header.Get("X-Request-Id"); id != "mine-1" {
+		t.Errorf("a client's own id is answered as %q", id)
+	}
+	a.trail.Close(t.Context()) // so that nothing waits
+	found := map[string]map[string]any{}
+	for _, item := range a.get("/v1/audit?actor=" + url.QueryEscape("key:crm")).is(200).member("items").([]any) {
+		i := item.(map[string]any)
+		found[fmt.Sprint(i["act"], " ", i["outcome"])] = i["details"].(map[string]any)
+	}
+	for act, r := range acts {
+		id := r.Header.Get("X-Request-Id")
+		if d := found[act]; id == "" || d["id"] != id || d["method"] == "" || !strings.HasPrefix(fmt.Sprint(d["route"]), "/v1/") {
+			t.Errorf("%s was answered under %q, the audit has %v", act, id, d)
+		}
+		eventually(t, "the request of "+act+" is logged", func() bool { return len(a.log.find(`"msg":"request"`, `"id":"`+id+`"`)) == 1 })
+		if n := len(a.log.find(`"msg":"audit"`, `"id":"`+id+`"`)); n != 1 {
+			t.Errorf("%s: the log has %d audited lines of it", act, n)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func messageHeaders(e *store.Entry, epoch int64) jsontext.Value {
 }
 
 var (
-	afterParam  = param{Name: "after", Type: casm.TypeString, Doc: "The position behind which to begin; 0 is the beginning."}
+	afterParam  = param{Name: "after", Type: casm.TypeString, Doc: "The position behind which to begin; 42 is behind all of transaction 42, 0 the beginning."}
 	feedFilters = []param{
 		{Name: "customer", Type: casm.TypeID, Doc: "Only what belongs to the customer with this refId."},
 		{Name: "messageCode", Type: casm.TypeString, Enum: messageCodes(), Doc: "Only messages about this."},

@@ -238,7 +238,7 @@ func TestStream(t *testing.T) {
 		t.Errorf("%+v: %v", last, err)
 	}
 	loadOpenAPI(t).validate(t, "FeedItem", []byte(last.data))
-	a.get("/v1/business-transactions/stream?after=1", "Last-Event-ID", "x").refuses(400, "invalid_value Last-Event-ID", "invalid_value after")
+	a.get("/v1/business-transactions/stream?after=1-", "Last-Event-ID", "x").refuses(400, "invalid_value Last-Event-ID", "invalid_value after")
 
 	if e := a.follow("?after=0&headers=true").next(); !strings.Contains(e.data, `"headers":{"X-Ocs-Io-transaction-id":"`) {
 		t.Errorf("%+v", e)

@@ -61,20 +61,20 @@ func peopleEndpoints() []*endpoint {
 	with := func(e *endpoint, input *casm.Object, example string) { e.Request, e.Example = input, example }
 	created, gone := http.StatusCreated, answer{Status: http.StatusNoContent}
 
-	add(http.MethodGet, "keys", "listKeys", "Lists the API keys, revoked and expired ones too, by name.", answer{Schema: "KeyItems"}, listOf(func(s *Server, ctx context.Context) ([]auth.Key, error) { return s.keys().List(ctx) }))
+	add(http.MethodGet, "keys", "listKeys", "Lists the API keys, revoked and expired ones too, by name.", answer{Schema: "KeyItems"}, listOf(func(x *exchange) ([]auth.Key, error) { return x.keys().List(x.context()) }))
 	with(add(http.MethodPost, "keys", "createKey", "Makes an API key; the answer is the only one that holds it.", answer{Status: created, Schema: "NewKey", ETag: true}, createKey),
 		newKeyInput, `{"name": "crm", "roles": ["crm-integration"], "expires": "2027-12-31T00:00:00Z"}`)
 	add(http.MethodGet, "keys/{code}", "readKey", "Reads an API key.", answer{Schema: "Key", ETag: true}, getKey)
 	add(http.MethodDelete, "keys/{code}", "revokeKey", "Revokes an API key, at once and for good; it stays in the list.", gone, revokeKey)
 
-	add(http.MethodGet, "roles", "listRoles", "Lists the roles: those that every installation has, then its own, by code.", answer{Schema: "RoleItems"}, listOf(func(s *Server, ctx context.Context) ([]auth.Role, error) { return s.roles().List(ctx) }))
+	add(http.MethodGet, "roles", "listRoles", "Lists the roles: those that every installation has, then its own, by code.", answer{Schema: "RoleItems"}, listOf(func(x *exchange) ([]auth.Role, error) { return x.roles().List(x.context()) }))
 	const roleExample = `{"code": "example", "name": "Support", "permissions": ["casm:read", "stream:read"]}`
 	with(add(http.MethodPost, "roles", "createRole", "Makes a role.", answer{Status: created, Schema: "Role", ETag: true}, createRole), roleInput, roleExample)
 	add(http.MethodGet, "roles/{code}", "readRole", "Reads a role.", answer{Schema: "Role", ETag: true}, getRole)
 	with(add(http.MethodPut, "roles/{code}", "replaceRole", "Replaces a role as a whole, which acts at once for all who hold it.", answer{Schema: "Role", ETag: true}, replaceRole), roleInput, roleExample)
 	add(http.MethodDelete, "roles/{code}", "deleteRole", "Deletes a role that no key and no user holds.", gone, deleteRole)
 
-	add(http.MethodGet, "users", "listUsers", "Lists the users, by code.", answer{Schema: "UserItems"}, listOf(func(s *Server, ctx context.Context) ([]auth.User, error) { return s.users().List(ctx) }))
+	add(http.MethodGet, "users", "listUsers", "Lists the users, by code.", answer{Schema: "UserItems"}, listOf(func(x *exchange) ([]auth.User, error) { return x.users().List(x.context()) }))
 	const userExample = `{"code": "example", "name": "Ann Example", "roles": ["power-user"], "password": "correct horse battery staple"}`
 	with(add(http.MethodPost, "users", "createUser", "Makes a user.", answer{Status: created, Schema: "User", ETag: true}, createUser), userInput, userExample)
 	add(http.MethodGet, "users/{code}", "readUser", "Reads a user.", answer{Schema: "User", ETag: true}, getUser)
@@ -85,14 +85,14 @@ func peopleEndpoints() []*endpoint {
 	return list
 }
 
-// office is what administers for those who call over HTTP.
-func (s *Server) office() auth.Office {
-	return auth.Office{Configuration: s.engine, Logger: s.log, KeepAdmin: true, Sessions: s.auth}
+// office is what administers for the one who calls.
+func (x *exchange) office() auth.Office {
+	return auth.Office{Configuration: x.s.engine, Logger: x.s.log, KeepAdmin: true, Sessions: x.s.auth, Request: x.about()}
 }
 
-func (s *Server) keys() auth.Keys   { return auth.Keys(s.office()) }
-func (s *Server) roles() auth.Roles { return auth.Roles(s.office()) }
-func (s *Server) users() auth.Users { return auth.Users(s.office()) }
+func (x *exchange) keys() auth.Keys   { return auth.Keys(x.office()) }
+func (x *exchange) roles() auth.Roles { return auth.Roles(x.office()) }
+func (x *exchange) users() auth.Users { return auth.Users(x.office()) }
 
 // input reads a body into parts, and If-Match; it answers when something is wrong.
 func (x *exchange) input(o *casm.Object, parts ...any) (version int64, ok bool) {
@@ -150,12 +150,12 @@ func (x *exchange) location(code string) {
 	x.Header().Set("Location", x.endpoint.Path+"/"+url.PathEscape(code))
 }
 
-func listOf[T any](list func(*Server, context.Context) ([]T, error)) func(*Server, *exchange) {
-	return func(s *Server, x *exchange) {
+func listOf[T any](list func(*exchange) ([]T, error)) func(*Server, *exchange) {
+	return func(_ *Server, x *exchange) {
 		if _, ok := x.query(nil); !ok {
 			return
 		}
-		items, err := list(s, x.context())
+		items, err := list(x)
 		if err != nil {
 			x.fail(err)
 			return
@@ -166,12 +166,12 @@ func listOf[T any](list func(*Server, context.Context) ([]T, error)) func(*Serve
 	}
 }
 
-func createKey(s *Server, x *exchange) {
+func createKey(_ *Server, x *exchange) {
 	var in auth.Key
 	if _, ok := x.input(newKeyInput, &in); !ok {
 		return
 	}
-	key, made, err := s.keys().Create(x.context(), x.who.Actor, x.r.RemoteAddr, auth.NewKey{
+	key, made, err := x.keys().Create(x.context(), x.who.Actor, x.r.RemoteAddr, auth.NewKey{
 		Name: in.Name, Description: in.Description, Permissions: in.Permissions, Roles: in.Roles, Expires: in.Expires.Std(), RateLimit: in.RateLimit,
 	})
 	if err != nil {
@@ -182,14 +182,14 @@ func createKey(s *Server, x *exchange) {
 	told(x, http.StatusCreated, made.Version, madeKey{*made, key}, nil)
 }
 
-func getKey(s *Server, x *exchange) {
+func getKey(_ *Server, x *exchange) {
 	if _, ok := x.query(nil); ok {
-		k, err := s.keys().Get(x.context(), x.r.PathValue("code"))
+		k, err := x.keys().Get(x.context(), x.r.PathValue("code"))
 		told(x, http.StatusOK, k.Version, k, err)
 	}
 }
 
-func revokeKey(s *Server, x *exchange) { x.remove(s.keys().Revoke) }
+func revokeKey(_ *Server, x *exchange) { x.remove(x.keys().Revoke) }
 
 // remove carries out a DELETE.
 func (x *exchange) remove(fn func(ctx context.Context, actor, remote, code string, ifMatch int64) error) {
@@ -204,76 +204,76 @@ func (x *exchange) remove(fn func(ctx context.Context, actor, remote, code strin
 	x.WriteHeader(http.StatusNoContent)
 }
 
-func getRole(s *Server, x *exchange) {
+func getRole(_ *Server, x *exchange) {
 	if _, ok := x.query(nil); ok {
-		r, err := s.roles().Get(x.context(), x.r.PathValue("code"))
+		r, err := x.roles().Get(x.context(), x.r.PathValue("code"))
 		told(x, http.StatusOK, r.Version, r, err)
 	}
 }
 
-func createRole(s *Server, x *exchange) {
+func createRole(_ *Server, x *exchange) {
 	var in auth.Role
 	if _, ok := x.input(roleInput, &in); !ok {
 		return
 	}
-	made, err := s.roles().Create(x.context(), x.who.Actor, x.r.RemoteAddr, in)
+	made, err := x.roles().Create(x.context(), x.who.Actor, x.r.RemoteAddr, in)
 	if err == nil {
 		x.location(made.Code)
 	}
 	told(x, http.StatusCreated, made.Version, made, err)
 }
 
-func replaceRole(s *Server, x *exchange) {
+func replaceRole(_ *Server, x *exchange) {
 	var in auth.Role
 	version, ok := x.input(roleInput, &in)
 	if !ok {
 		return
 	}
-	now, err := s.roles().Replace(x.context(), x.who.Actor, x.r.RemoteAddr, x.r.PathValue("code"), in, version)
+	now, err := x.roles().Replace(x.context(), x.who.Actor, x.r.RemoteAddr, x.r.PathValue("code"), in, version)
 	told(x, http.StatusOK, now.Version, now, err)
 }
 
-func deleteRole(s *Server, x *exchange) { x.remove(s.roles().Delete) }
+func deleteRole(_ *Server, x *exchange) { x.remove(x.roles().Delete) }
 
-func getUser(s *Server, x *exchange) {
+func getUser(_ *Server, x *exchange) {
 	if _, ok := x.query(nil); ok {
-		u, err := s.users().Get(x.context(), x.r.PathValue("code"))
+		u, err := x.users().Get(x.context(), x.r.PathValue("code"))
 		told(x, http.StatusOK, u.Version, u, err)
 	}
 }
 
-func createUser(s *Server, x *exchange) {
+func createUser(_ *Server, x *exchange) {
 	var in auth.User
 	var p auth.Password
 	if _, ok := x.input(userInput, &in, &p); !ok {
 		return
 	}
-	made, err := s.users().Create(x.context(), x.who.Actor, x.r.RemoteAddr, in, p.Password)
+	made, err := x.users().Create(x.context(), x.who.Actor, x.r.RemoteAddr, in, p.Password)
 	if err == nil {
 		x.location(made.Code)
 	}
 	told(x, http.StatusCreated, made.Version, made, err)
 }
 
-func replaceUser(s *Server, x *exchange) {
+func replaceUser(_ *Server, x *exchange) {
 	var in auth.User
 	var p auth.Password
 	version, ok := x.input(userInput, &in, &p)
 	if !ok {
 		return
 	}
-	now, err := s.users().Replace(x.context(), x.who.Actor, x.r.RemoteAddr, x.r.PathValue("code"), in, p.Password, version)
+	now, err := x.users().Replace(x.context(), x.who.Actor, x.r.RemoteAddr, x.r.PathValue("code"), in, p.Password, version)
 	told(x, http.StatusOK, now.Version, now, err)
 }
 
-func deleteUser(s *Server, x *exchange) { x.remove(s.users().Delete) }
+func deleteUser(_ *Server, x *exchange) { x.remove(x.users().Delete) }
 
-func endSessions(s *Server, x *exchange) {
+func endSessions(_ *Server, x *exchange) {
 	q, ok := x.query(nil)
 	if !ok {
 		return
 	}
-	if err := s.users().EndSessions(x.context(), x.who.Actor, x.r.RemoteAddr, q["user"].text); err != nil {
+	if err := x.users().EndSessions(x.context(), x.who.Actor, x.r.RemoteAddr, q["user"].text); err != nil {
 		x.fail(err)
 		return
 	}

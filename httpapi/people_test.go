@@ -303,3 +303,23 @@ func TestPasswordSurvivesOthersChanges(t *testing.T) {
 		t.Errorf("the hash is %s", u.Hash)
 	}
 }
+
+// TestPasswordsLeaveNothingBehind: a user's history has each version, and in none of
+// them what was kept of a password; the present one holds.
+func TestPasswordsLeaveNothingBehind(t *testing.T) {
+	a := newAPI(t, nil)
+	a.key("admin")
+	a.post("/v1/admin/users", `{"code":"ann","name":"Ann","roles":["reader"],"password":"`+passphrase+`"}`).is(201)
+	a.do(http.MethodPut, "/v1/admin/users/ann", `{"code":"ann","name":"Ann","roles":["reader"],"password":"`+another+`"}`).is(200)
+	a.do(http.MethodPut, "/v1/admin/users/ann", `{"code":"ann","name":"Ann B.","roles":["reader"]}`).is(200)
+	a.signIn("ann", another)
+	list, err := a.engine.ConfigHistory(t.Context(), casm.CodeRef{Collection: auth.UserCollection, Code: "ann"}, 10)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%d versions, %v", len(list), err)
+	}
+	for i, name := range []string{"Ann B.", "Ann", "Ann"} {
+		if doc := string(list[i].Doc); strings.Contains(doc, "argon2") || strings.Contains(doc, `"hash"`) || !strings.Contains(doc, `"name":"`+name+`"`) || list[i].Actor != "key:crm" {
+			t.Errorf("version %d, by %s: %s", list[i].Version, list[i].Actor, doc)
+		}
+	}
+}

@@ -126,6 +126,10 @@ func (x *exchange) audit(outcome string, attrs ...slog.Attr) {
 	if x.who != nil {
 		actor = x.who.Actor
 	}
-	attrs = append(attrs, slog.String("id", x.id), slog.String("method", x.r.Method), slog.String("route", x.route()))
-	auth.Audit(x.context(), x.s.log, actor, x.operation(), outcome, x.r.RemoteAddr, attrs...)
+	auth.Audit(x.context(), x.s.log, actor, x.operation(), outcome, x.r.RemoteAddr, append(attrs, x.about()...)...)
+}
+
+// about is what a record of the audit tells of the request: as the log does.
+func (x *exchange) about() []slog.Attr {
+	return []slog.Attr{slog.String("id", x.id), slog.String("method", x.r.Method), slog.String("route", x.route())}
 }

@@ -39,7 +39,7 @@ type Stream struct {
 	Type            string    `json:"type" is:"enum=STREAM|WEBHOOK|NATS|KAFKA" doc:"STREAM is the built-in one."`
 	State           string    `json:"state" is:"enum=starting|running|standby|paused|blocked|failing" doc:"running: it sends, or waits for something to send; paused: by hand, or it is retired; failing: it tries again by itself; blocked: a person must change something, see lastError; starting: no server works on it yet. Of the built-in one what this server is about; standby: another server publishes."`
 	Holder          string    `json:"holder,omitzero" doc:"The server that works on it, or did last."`
-	Position        string    `json:"position,omitzero" doc:"Up to where in the log everything is sent, but for customers behind. Of the built-in one of a server that stands by it is not told."`
+	Position        string    `json:"position,omitzero" doc:"Up to where in the log everything is sent, but for customers behind; 42 is behind all of transaction 42. Of the built-in one of a server that stands by it is not told."`
 	LagTransactions *int64    `json:"lagTransactions,omitzero" doc:"How many business transactions wait."`
 	LagSeconds      *int64    `json:"lagSeconds,omitzero" doc:"The age of the oldest of them, in whole seconds."`
 	LastError       string    `json:"lastError,omitzero" doc:"The last error, also when all is well since."`
@@ -71,7 +71,7 @@ type resumeRequest struct {
 }
 
 type replayRequest struct {
-	After    string    `json:"after,omitzero" in:"update" is:"max=50" doc:"The position behind which to begin, as the feed gives them; 0: the first message."`
+	After    string    `json:"after,omitzero" in:"update" is:"max=50" doc:"The position behind which to begin, as the feed gives them; 42: behind all of transaction 42; 0: the first message."`
 	Since    casm.Time `json:"since,omitzero" in:"update" doc:"Begins with what was written then, instead of after."`
 	Customer casm.Ref  `json:"customer,omitzero" in:"update" ref:"Customer" doc:"Only this customer's messages; webhooks alone."`
 }

@@ -217,7 +217,7 @@ func TestDetails(t *testing.T) {
 	detail(customer(`,"customerSegmnt":"b2c"`), "did you mean customerSegment?")
 	detail(customer(`,"zzzzzzzz":"1"`), "the nearest known member is ")
 	detail(a.get("/v1/casm/customers/read?externalId=c&asOf=2026-01-01T00:00:00"), "such as 2026-05-01T00:00:00+02:00")
-	detail(a.get("/v1/business-transactions?after="+strings.Repeat("x", 200)), "such as 42-0, as the feed gives them (0 is the beginning)")
+	detail(a.get("/v1/business-transactions?after="+strings.Repeat("x", 200)), "such as 42-0, as the feed gives them (42 is behind all of transaction 42, 0 is the beginning)")
 	customer("").is(200)
 	detail(a.post("/v1/casm/customers/state/update", `{"requestId":"`+fresh()+`","customer":{"externalId":"c"},"state":{"state":"INACTIVE","stateReason":"dfltInactive"}}`),
 		"what is possible: SUSPENDED, DEACTIVATED")

@@ -284,13 +284,20 @@ type ConfigChange struct {
 	CodeKey
 	Version int64
 	Doc     []byte // nil: deleted
-	At      casm.Time
-	Actor   string
+	// Kept is what the history keeps in the place of Doc; nil: Doc. It is written
+	// only: of a version that is read, Doc is what was kept.
+	Kept  []byte
+	At    casm.Time
+	Actor string
 }
 
-// MaxOrdinal is the ordinal of the last message that a transaction can have: a
-// position with it is behind all of the transaction.
-const MaxOrdinal = 1<<20 - 1
+// History returns the document that the history keeps.
+func (c *ConfigChange) History() []byte {
+	if c.Kept != nil {
+		return c.Kept
+	}
+	return c.Doc
+}
 
 // Progress is how far the copies of the log have come that an item of
 // configuration, an endpoint, gets: all up to After is done, but for what

@@ -234,7 +234,7 @@ func (c *relayResume) Run(ctx context.Context, r *relay, to streams) error {
 
 type relayReplay struct {
 	Endpoint string `required:"" placeholder:"CODE" help:"The pub-sub endpoint, by its code."`
-	After    string `placeholder:"POSITION" help:"Position of the feed behind which to begin, such as 4711-0, or 0 for all from the first."`
+	After    string `placeholder:"POSITION" help:"Position of the feed behind which to begin, such as 4711-0, 4711 for behind all of transaction 4711, or 0 for all from the first."`
 	Since    string `placeholder:"TIME" help:"Begins with what was written then, such as 2026-05-01T00:00:00Z, instead of --after."`
 	oneCustomer
 }
@@ -270,7 +270,7 @@ func (c *relayReplay) Run(ctx context.Context, r *relay, to streams) error {
 }
 
 type relayAdopt struct {
-	After string `placeholder:"POSITION" help:"Position of the feed behind which the stream goes on, such as 4711-0, or 0 for all from the first. None: it is found by comparing stream and store."`
+	After string `placeholder:"POSITION" help:"Position of the feed behind which the stream goes on, such as 4711-0, 4711 for behind all of transaction 4711, or 0 for all from the first. None: it is found by comparing stream and store."`
 	Force bool   `help:"Begins a new epoch also where stream and store agree, so that those who follow the feed start again."`
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -48,35 +47,16 @@ type secretOf struct {
 	PasswordFile string `placeholder:"FILE" help:"File that holds the password, to its first line break; - is standard input. None: it is typed, twice, on the terminal."`
 }
 
-// maxPasswordFile bounds what is read of a file that holds a password.
-const maxPasswordFile = 4096
-
 // read returns the password.
 func (s secretOf) read(ctx context.Context, to streams) (string, error) {
+	const flag = "--password-file"
 	switch s.PasswordFile {
 	case "":
 		return typed(ctx, to)
 	case "-":
-		return firstLine(os.Stdin)
+		return app.Secret(flag, os.Stdin)
 	}
-	f, err := os.Open(s.PasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("--password-file: %w", err)
-	}
-	line, err := firstLine(f)
-	return line, errors.Join(err, f.Close())
-}
-
-func firstLine(r io.Reader) (string, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxPasswordFile))
-	if err != nil {
-		return "", fmt.Errorf("--password-file: %w", err)
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	if line = strings.TrimSuffix(line, "\r"); line == "" {
-		return "", errors.New("--password-file: its first line is empty")
-	}
-	return line, nil
+	return app.SecretFile(flag, s.PasswordFile)
 }
 
 // typed asks for a password on the terminal, twice, without showing it.

@@ -204,11 +204,11 @@ func (e *Endpoints) PositionAt(ctx context.Context, at casm.Time) (after casm.Po
 		// All up to low was written earlier.
 		for low, high := int64(0), head.Position; ; {
 			if low >= high {
-				after = casm.Position{Transaction: low, Ordinal: store.MaxOrdinal}
+				after = casm.Position{Transaction: low, Ordinal: casm.MaxOrdinal}
 				break
 			}
 			middle := low + (high-low)/2
-			entries, err := r.Feed(ctx, casm.Position{Transaction: middle, Ordinal: store.MaxOrdinal}, store.FeedFilter{}, scan)
+			entries, err := r.Feed(ctx, casm.Position{Transaction: middle, Ordinal: casm.MaxOrdinal}, store.FeedFilter{}, scan)
 			if err != nil {
 				return err
 			}

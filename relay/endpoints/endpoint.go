@@ -281,7 +281,7 @@ func before(p casm.Position) casm.Position {
 		return casm.Position{Transaction: p.Transaction, Ordinal: p.Ordinal - 1}
 	}
 	if p.Transaction > 0 {
-		return casm.Position{Transaction: p.Transaction - 1, Ordinal: store.MaxOrdinal}
+		return casm.Position{Transaction: p.Transaction - 1, Ordinal: casm.MaxOrdinal}
 	}
 	return casm.Start
 }

@@ -152,21 +152,23 @@ var (
 func (w *writer) config(ctx context.Context) error {
 	for i := range w.set.Config {
 		change := &w.set.Config[i]
-		bind := func(a *args) {
-			a.text(change.Collection)
-			a.text(change.Code)
-			a.int8(change.Version)
-			a.add(change.Doc) // nil is NULL
-			a.time(change.At)
-			a.text(change.Actor)
+		bind := func(doc []byte) func(*args) {
+			return func(a *args) {
+				a.text(change.Collection)
+				a.text(change.Code)
+				a.int8(change.Version)
+				a.add(doc) // nil is NULL
+				a.time(change.At)
+				a.text(change.Actor)
+			}
 		}
-		w.add(insertConfigHistory, bind, nil)
+		w.add(insertConfigHistory, bind(change.History()), nil)
 		if change.Doc == nil {
 			for _, s := range []*statement{deleteConfig, deleteProgress, deleteBehind} {
 				w.add(s, func(a *args) { a.text(change.Collection); a.text(change.Code) }, nil)
 			}
 		} else {
-			w.add(upsertConfig, bind, nil)
+			w.add(upsertConfig, bind(change.Doc), nil)
 		}
 		if err := w.flush(ctx); err != nil {
 			return err

@@ -9,21 +9,23 @@ import (
 )
 
 func (c conn) writeConfig(change *store.ConfigChange) error {
-	bind := func(a *args) {
-		a.text(change.Collection)
-		a.text(change.Code)
-		a.int(change.Version)
-		a.optDoc(change.Doc)
-		a.time(change.At)
-		a.text(change.Actor)
+	bind := func(doc []byte) func(*args) {
+		return func(a *args) {
+			a.text(change.Collection)
+			a.text(change.Code)
+			a.int(change.Version)
+			a.optDoc(doc)
+			a.time(change.At)
+			a.text(change.Actor)
+		}
 	}
-	err := c.exec(`INSERT INTO config_history (collection, code, version, doc, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, bind)
+	err := c.exec(`INSERT INTO config_history (collection, code, version, doc, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, bind(change.History()))
 	if err == nil && change.Doc == nil {
 		err = errors.Join(
 			c.exec(`DELETE FROM config WHERE collection = ? AND code = ?`, func(a *args) { a.codeKey(change.CodeKey) }),
 			c.deleteProgress(change.CodeKey))
 	} else if err == nil {
-		err = c.exec(`INSERT OR REPLACE INTO config (collection, code, version, doc, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, bind)
+		err = c.exec(`INSERT OR REPLACE INTO config (collection, code, version, doc, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, bind(change.Doc))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", change.Collection, change.Code, err)

@@ -10,6 +10,7 @@ import (
 
 var configTests = []test{
 	{"Versions", configVersions},
+	{"HistoryKeepsLess", configKept},
 	{"HeadRisesOnce", configHead},
 	{"Uses", uses},
 }
@@ -54,6 +55,26 @@ func configVersions(w *world) {
 		if deleted.Doc != nil {
 			w.Errorf("a deletion has the document %q", deleted.Doc)
 		}
+	})
+}
+
+// configKept: the history keeps what it is told to, the present item is whole.
+func configKept(w *world) {
+	first, second, gone := w.item("users", "ann", 1), w.item("users", "ann", 2), w.item("users", "ann", 3)
+	gone.Doc = nil
+	kept := func(c store.ConfigChange) store.ConfigChange {
+		c.Doc, c.Kept = []byte(`{"kept": 1}`), nil
+		return c
+	}
+	for _, c := range []*store.ConfigChange{&first, &second} {
+		whole := *c
+		c.Kept = kept(*c).Doc
+		w.commit(&store.WriteSet{Config: []store.ConfigChange{*c}})
+		w.view(func(r store.Reader) { same(w, "present items", must(r.Config(w.ctx))(w), []store.ConfigChange{whole}) })
+	}
+	w.commit(&store.WriteSet{Config: []store.ConfigChange{gone}})
+	w.view(func(r store.Reader) {
+		same(w, "history", must(r.ConfigHistory(w.ctx, first.CodeKey, 10))(w), []store.ConfigChange{gone, kept(second), kept(first)})
 	})
 }
 

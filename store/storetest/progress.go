@@ -56,7 +56,7 @@ func progressVersions(w *world) {
 	w.reopen()
 	same(w, "progress after others were refused", w.progress(endpoint), &want.Progress)
 	last := at(4, math.MaxInt32)
-	last.After.Ordinal = store.MaxOrdinal
+	last.After.Ordinal = casm.MaxOrdinal
 	w.commit(&store.WriteSet{Progress: []store.ProgressChange{last}})
 	same(w, "the end of a transaction", w.progress(endpoint), &last.Progress)
 }

@@ -21,7 +21,11 @@ type CopyOptions struct {
 	// Addresses are kafka://host:port or kafka+tls://host:port, one for each
 	// broker; port 9092 when none is given.
 	Addresses []string
-	Topic     string
+	// Topic is where messages go. Neither DefaultTopic nor Builtin is taken: the
+	// copies would stand among the messages of a built-in stream.
+	Topic string
+	// Builtin is the topic of the server's own stream, "" for none.
+	Builtin string
 	// Secret gives user:password for SCRAM-SHA-512, "" for none; it is asked for
 	// at each new connection. nil for none.
 	Secret func() (string, error)
@@ -43,8 +47,12 @@ type Copy struct {
 // which is stored as a whole or not at all.
 const copyBytes = 900 << 10
 
-// OpenCopy makes a client. The brokers need not be up: until they are, Send fails.
+// OpenCopy makes a client. The brokers need not be up: until they are, Send
+// fails. The error is a stream.ErrSetup; it holds no secret.
 func OpenCopy(o CopyOptions) (*Copy, error) {
+	if o.Topic == DefaultTopic || o.Topic == o.Builtin {
+		return nil, fmt.Errorf("%w: the topic %s is that of a built-in stream, which its relay alone may write; give another topic", stream.ErrSetup, o.Topic)
+	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
 	}
