@@ -213,6 +213,18 @@ var ErrNoServer = errors.New("no server runs on the data folder; name its folder
 // ErrNoData is the error of a data folder on which nothing was started yet.
 var ErrNoData = errors.New("the data folder holds no data")
 
+// begun reports ErrNoData of a data folder that is to hold the store and holds
+// none: so no command makes one where a wrong folder was named.
+func (d Data) begun() error {
+	if d.Database != "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(d.Data, storeFile)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s; name another one with --data", ErrNoData, d.Data)
+	}
+	return nil
+}
+
 // Administer calls fn with an Admin of the data folder: through the socket of
 // the server that works on it, or directly when none does. actor is recorded
 // as who did it. With a database it works on that, whether servers run or not.
@@ -220,8 +232,8 @@ var ErrNoData = errors.New("the data folder holds no data")
 // unless create says to begin it.
 func Administer(ctx context.Context, where Data, actor string, create bool, log *slog.Logger, fn func(Admin) error) error {
 	data := where.Data
-	if _, err := os.Stat(filepath.Join(data, storeFile)); where.Database == "" && !create && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s; name another one with --data", ErrNoData, data)
+	if err := where.begun(); err != nil && !create {
+		return err
 	}
 	return directly(ctx, data, func() error {
 		direct, err := open(ctx, where, log)

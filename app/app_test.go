@@ -321,6 +321,10 @@ func TestKeys(t *testing.T) {
 	if _, err := os.Stat(s.Data.Data); !errors.Is(nothing, ErrNoData) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without data: %v, folder %v", nothing, err)
 	}
+	nothing = RebuildWarehouse(t.Context(), WarehouseData{Data: s.Data}, FeedSettings{TimeZone: "UTC"}, quiet, func(int64, int64, int64) {})
+	if _, err := os.Stat(s.Data.Data); !errors.Is(nothing, ErrNoData) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a warehouse of no data: %v, folder %v", nothing, err)
+	}
 	before := create("before", "Power User")
 	a := start(t, s)
 	if nc, err := nats.Connect(a.Status().NATS); !errors.Is(err, nats.ErrAuthorization) {

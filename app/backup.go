@@ -76,8 +76,8 @@ var ErrBackupExists = errors.New("it is there already and is not empty; name a n
 // as who did it; progress gets bytes.
 func Backup(ctx context.Context, data, dir, actor string, progress func(done, total int64)) (m Manifest, err error) {
 	path := filepath.Join(data, storeFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return m, fmt.Errorf("%w: %s; name another one with --data", ErrNoData, data)
+	if err := (Data{Data: data}).begun(); err != nil {
+		return m, err
 	}
 	if dir, err = filepath.Abs(dir); err != nil { // the server may have started elsewhere
 		return m, err

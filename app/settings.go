@@ -90,7 +90,11 @@ func (s *Settings) Check() error {
 	if s.Data.Data == "" {
 		add("--data must name a folder")
 	}
-	s.checkAddress("--listen", s.Listen, add)
+	why := ""
+	if s.Dev {
+		why = "with --dev nobody has to sign in"
+	}
+	checkAddress("--listen", s.Listen, why, add)
 	if err := s.checkTLS(); err != nil {
 		all = append(all, err)
 	}
@@ -110,7 +114,7 @@ func (s *Settings) Check() error {
 		all = append(all, err)
 	}
 	if s.NATSListen != Off && s.NATSListen != "" {
-		s.checkAddress("--nats-listen", s.NATSListen, add)
+		checkAddress("--nats-listen", s.NATSListen, why, add)
 	}
 	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "Local" {
 		add("--time-zone %q: no time zone of the IANA database, such as UTC or Europe/Vienna", s.TimeZone)
@@ -151,8 +155,8 @@ func (s *Settings) level() (level slog.Level, err error) {
 }
 
 // checkAddress checks one address to listen on: its form, and that it is on
-// loopback if nobody has to sign in.
-func (s *Settings) checkAddress(flag, address string, add func(string, ...any)) {
+// loopback where why says so; "" lets it be anywhere.
+func checkAddress(flag, address, why string, add func(string, ...any)) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		add("%s %q: must be host:port, such as 127.0.0.1:8080", flag, address)
@@ -161,8 +165,8 @@ func (s *Settings) checkAddress(flag, address string, add func(string, ...any)) 
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		add("%s %q: %q is no port from 0 to 65535", flag, address, port)
 	}
-	if s.Dev && !isLoopback(host) {
-		add("%s %s: with --dev nobody has to sign in, so every address must be on the loopback interface, such as 127.0.0.1:%s; leave out --dev to open this one", flag, address, port)
+	if why != "" && !isLoopback(host) {
+		add("%s %s: %s, so it must be on the loopback interface, such as 127.0.0.1:%s", flag, address, why, port)
 	}
 }
 

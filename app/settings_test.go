@@ -92,6 +92,20 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckWarehouseServer: nobody signs in to casm warehouse serve, and no
+// setting changes that.
+func TestCheckWarehouseServer(t *testing.T) {
+	s := WarehouseServer{WarehouseData: WarehouseData{Data: Data{Data: "x"}}, Listen: "127.0.0.1:8081"}
+	s.Feed, s.TimeZone = "http://127.0.0.1:8080", "UTC"
+	if err := s.Check(); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	s.Listen = "0.0.0.0:8081"
+	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "--listen 0.0.0.0:8081: nobody has to sign in there") || strings.Contains(err.Error(), "--dev") {
+		t.Errorf("everywhere: %v", err)
+	}
+}
+
 // TestSettingsNames: the variable follows from the flag, for every setting.
 func TestSettingsNames(t *testing.T) {
 	var each func(reflect.Type)

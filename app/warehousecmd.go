@@ -131,7 +131,8 @@ func (f *FeedSettings) open() (*httpfeed.Feed, error) {
 
 // RebuildWarehouse builds the warehouse anew, beside the one there is, from
 // the feed that is named, or else of the server that works on the data folder,
-// or else from the folder itself.
+// or else from the folder itself, which is refused with ErrNoData if it holds
+// nothing yet.
 func RebuildWarehouse(ctx context.Context, w WarehouseData, f FeedSettings, log *slog.Logger, progress func(done, total, messages int64)) error {
 	if f.Feed != "" {
 		return w.rebuildFrom(ctx, f, log, progress)
@@ -140,6 +141,9 @@ func RebuildWarehouse(ctx context.Context, w WarehouseData, f FeedSettings, log 
 		if _, err := ServerStatus(ctx, w.Data.Data); err == nil {
 			return rebuildThrough(ctx, w.Data.Data, progress)
 		}
+	}
+	if err := w.Data.begun(); err != nil {
+		return err
 	}
 	core, err := open(ctx, w.Data, log)
 	if err != nil {

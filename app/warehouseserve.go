@@ -38,8 +38,7 @@ func (s *WarehouseServer) Check() error {
 	}
 	err = errors.Join(err, checkStream(s.Stream, s.StreamPasswordFile))
 	if s.Listen != Off {
-		listener := Settings{Dev: true} // as nobody signs in
-		listener.checkAddress("--listen", s.Listen, func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) })
+		checkAddress("--listen", s.Listen, "nobody has to sign in there", func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) })
 	}
 	return err
 }

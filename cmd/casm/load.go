@@ -39,6 +39,7 @@ func (load) Help() string {
   update-each      each client changes the name of a customer of its own
   balance-one      all clients deduct from one balance
   balance-each     each client deducts from a balance of its own
+  read             each request reads a customer
 
 Examples:
 

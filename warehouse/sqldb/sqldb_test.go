@@ -325,6 +325,29 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
+// TestOwnerAlone: nobody else on the machine can read the data, neither before
+// a rebuild nor after it.
+func TestOwnerAlone(t *testing.T) {
+	dir := t.TempDir()
+	place := sqldb.SQLite{Path: filepath.Join(dir, "warehouse.db")}
+	for name, open := range map[string]func(context.Context) (sqldb.DB, error){"warehouse.db": place.Open, "the next one": place.Next} {
+		db, err := open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close() //nolint:errcheck // it only reads
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) < 3 {
+			t.Errorf("files: %v, %v", files, err)
+		}
+		for _, f := range files {
+			if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %s: %v, %v", name, f.Name(), info.Mode(), err)
+			}
+		}
+	}
+}
+
 // TestPasswordIsNotTold: an address that cannot be read is not shown.
 func TestPasswordIsNotTold(t *testing.T) {
 	for _, url := range []string{"postgres://me:geheim@host:notaport/x", "postgres://me:geheim@%zz/x"} {
