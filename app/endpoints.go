@@ -41,6 +41,11 @@ func (a *App) startEndpoints(metrics prometheus.Registerer) error {
 	if err != nil {
 		return err
 	}
+	if dir := a.settings.SecretsDir; dir != "" { // or each endpoint would say so, by and by
+		if f, err := os.Stat(dir); err != nil || !f.IsDir() {
+			return fmt.Errorf("--secrets-dir %s: there is no such folder", dir)
+		}
+	}
 	a.endpoints = endpoints.New(endpoints.Options{
 		Log: a.core.store, Config: a.core.engine.Config, Holder: a.holder, Wake: a.core.engine.Committed, Logger: a.log, Metrics: metrics,
 		Open: func(ctx context.Context, p *casm.PubSubEndpoint) (endpoints.Sender, error) {

@@ -119,3 +119,11 @@ func TestTopicOfEndpoint(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSecretsDir: a folder that is not there is told at the start.
+func TestNoSecretsDir(t *testing.T) {
+	a := &App{settings: Settings{SecretsDir: filepath.Join(t.TempDir(), "none")}}
+	if err := a.startEndpoints(nil); err == nil || !strings.Contains(err.Error(), "--secrets-dir") {
+		t.Errorf("%v", err)
+	}
+}

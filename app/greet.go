@@ -29,8 +29,6 @@ func (a *App) greet(out io.Writer) {
 		line("NATS", "as --stream says; stream CASM, subjects casm.>")
 	case a.broker != nil && !a.broker.isStarted():
 		line("NATS", "starting: it reads the stream again; casm_relay_state in /metrics tells")
-	case a.settings.NATSListen != Off && a.settings.NATSListen != "":
-		line("NATS", "shut: nobody could sign in there yet; --dev opens it")
 	default:
 		line("NATS", "off")
 	}
@@ -62,7 +60,7 @@ func (a *App) greet(out io.Writer) {
 func (a *App) example(url string) string {
 	header := ""
 	if !a.settings.Dev {
-		header = " -H \"Authorization: Bearer $CASM_KEY\""
+		header = " -H \"Authorization: Bearer $CASM_API_KEY\""
 	}
 	if !a.settings.Demo {
 		return fmt.Sprintf("  curl -s%s %s/v1/config/state-reasons\n", header, url)

@@ -225,7 +225,7 @@ func curl(e *endpoint) string {
 	var b strings.Builder
 	b.WriteString("curl -s")
 	if !e.Open {
-		b.WriteString(` -H "Authorization: Bearer $CASM_KEY"`)
+		b.WriteString(` -H "Authorization: Bearer $CASM_API_KEY"`)
 	}
 	path := strings.ReplaceAll(strings.ReplaceAll(e.Path, "{code}", "example"), "{file}", "customer.json")
 	switch {

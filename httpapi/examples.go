@@ -116,7 +116,7 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	case strings.HasSuffix(schema, "List"), strings.HasSuffix(schema, "Items"):
 		return items(entity)
 	case schema == "History":
-		return items(`{"transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "update` + e.Tag[:len(e.Tag)-1] + `CustomName", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "crm", "comment": "asked for by mail", "version": 2, "changes": [{"pointer": "/customName", "from": "Demo", "to": "Demo Customer"}]}`)
+		return items(`{"transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "update` + e.Tag[:len(e.Tag)-1] + `CustomName", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "key:crm", "comment": "asked for by mail", "version": 2, "changes": [{"pointer": "/customName", "from": "Demo", "to": "Demo Customer"}]}`)
 	default:
 		return entity
 	}
@@ -134,7 +134,7 @@ func answerExample(e *endpoint, payload casm.Kind) string {
 	case "listStreamBehind":
 		return items(`{"customer": ` + customerRef + `, "position": "4710-0", "parked": true, "since": "2026-05-01T09:00:00.000000Z", "attempts": 160, "error": "the receiver answered 500 Internal Server Error"}`)
 	case "listBusinessTransactions":
-		return items(`{"position": "1-0", "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "createCustomer", "messageCode": "customer", "event": "created", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "crm", "payload": ` +
+		return items(`{"position": "1-0", "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "requestId": "` + exampleID + `", "operation": "createCustomer", "messageCode": "customer", "event": "created", "timestamp": "2026-05-01T09:00:00.000000Z", "actor": "key:crm", "payload": ` +
 			strings.TrimSuffix(entityExamples[casm.KindCustomer], "}") + `, "transactionId": "019a0b7e-5c00-7c1d-9f6e-3b1f0a5d7e11", "operation": "createCustomer"}}`)
 	case "exportConfiguration", "readDemonstration":
 		return importExample

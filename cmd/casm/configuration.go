@@ -23,7 +23,7 @@ import (
 // configuration is the configuration as code, against a running server.
 type configuration struct {
 	Export configExport `cmd:"" help:"Print the whole configuration as one document."`
-	Diff   configDiff   `cmd:"" help:"Show what an import would change; exit code 1 when something would."`
+	Diff   configDiff   `cmd:"" help:"Show what an import would change; exit code 1 when something would, 2 when that could not be found out."`
 	Import configImport `cmd:"" help:"Make the configuration equal to a document, all or nothing."`
 }
 
@@ -146,10 +146,13 @@ var errDiffers = errors.New("the configuration differs from the document")
 // Run shows what would change.
 func (c *configDiff) Run(ctx context.Context, to streams) error {
 	n, err := c.send(ctx, true, to.out)
-	if err == nil && n > 0 {
-		err = errDiffers
+	switch {
+	case err != nil:
+		return coded{err, 2}
+	case n > 0:
+		return errDiffers
 	}
-	return err
+	return nil
 }
 
 // Run imports the document.

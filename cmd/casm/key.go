@@ -46,7 +46,7 @@ type createKey struct {
 	Permission []string `placeholder:"P" help:"What it may do; may be repeated: casm:read, casm:write, balance:write, config:read, config:write, stream:read, dwh:read, admin."`
 	Role       []string `placeholder:"R" help:"A role, by code or name, whose permissions it has, as they are at each time; may be repeated: \"Organization Manager\", \"Power User\", Reader, \"CRM Integration\", or one of your own."`
 	Expires    string   `placeholder:"WHEN" help:"When it ends: after a time such as 12h or 90d, or at a date such as 2027-01-31 or 2027-01-31T12:00:00+01:00. None: never."`
-	Rate       int64    `placeholder:"N" help:"How many requests a second it may make. None: the installation's default."`
+	Rate       int64    `placeholder:"N" help:"How many requests a second it may make. None: 5000."`
 }
 
 // Help is what casm key create --help adds.

@@ -68,8 +68,17 @@ func main() {
 // exitCode is what kong's own exits (--help, a wrong command line) end with.
 type exitCode int
 
+// coded is an error that the program ends with another code than 1 for.
+type coded struct {
+	error
+	code int
+}
+
+// Unwrap returns the error.
+func (c coded) Unwrap() error { return c.error }
+
 // run is the program: 0 when all went well, 1 after an error, 2 when the
-// command line was wrong.
+// command line was wrong or as the command has it.
 func run(ctx context.Context, args []string, s streams) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -92,6 +101,9 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	}
 	if err := command.Run(); err != nil {
 		report(s.err, err)
+		if c, ok := errors.AsType[coded](err); ok {
+			return c.code
+		}
 		return 1
 	}
 	return 0

@@ -13,7 +13,7 @@ browse('with a key: the stream shows it, the command does not', async (page) => 
   assert.equal(response.status, 200);
   await page.getByRole('button', { name: 'Show the message about keyed' }).click();
   const text = await page.getByRole('dialog').textContent();
-  assert.match(text, /Authorization: Bearer \$CASM_KEY/);
+  assert.match(text, /Authorization: Bearer \$CASM_API_KEY/);
   assert.ok(!text.includes(process.env.CASM_KEY));
 });
 

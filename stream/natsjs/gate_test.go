@@ -1,6 +1,7 @@
 package natsjs
 
 import (
+	"bytes"
 	"log/slog"
 	"slices"
 	"strings"
@@ -33,6 +34,22 @@ func TestGateRights(t *testing.T) {
 		g.reader = server.User{}
 		if err := g.open(ns); err == nil {
 			t.Error("opened without a reader's rights")
+		}
+	}
+}
+
+// TestLogLevel: what clients do wrong is a warning, our own faults are errors.
+func TestLogLevel(t *testing.T) {
+	var b bytes.Buffer
+	l := &logAdapter{log: slog.New(slog.NewTextHandler(&b, nil))}
+	for format, want := range map[string]string{
+		"127.0.0.1:40616 - cid:18 - authentication error": "level=WARN",
+		"JetStream failed to store a msg on a stream":     "level=ERROR",
+	} {
+		b.Reset()
+		l.Errorf(format)
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s", b.String())
 		}
 	}
 }

@@ -25,9 +25,18 @@ func (l *logAdapter) write(level slog.Level, format string, v []any) {
 }
 
 func (l *logAdapter) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }
-func (l *logAdapter) Errorf(format string, v ...any)  { l.write(slog.LevelError, format, v) }
 func (l *logAdapter) Debugf(format string, v ...any)  { l.write(LevelTrace, format, v) }
 func (l *logAdapter) Tracef(format string, v ...any)  { l.write(LevelTrace, format, v) }
+
+// Errorf tells what a client did wrong, such as a token that is not right, as a
+// warning: it is no fault of ours. The server puts the client before the message.
+func (l *logAdapter) Errorf(format string, v ...any) {
+	level := slog.LevelError
+	if strings.Contains(format, " - cid:") {
+		level = slog.LevelWarn
+	}
+	l.write(level, format, v)
+}
 
 // Warnf leaves out what warns of passwords in a file: ours are random, made at
 // each start, and in no file.

@@ -27,7 +27,7 @@ export function careOf({ messageCode, payload }: Item): string | undefined {
 
 /** curl with the address of this server; where the server asks who calls, the place of a key. */
 export function curl(path: string, ...more: string[]): string {
-  const key = session.open() ? [] : ['-H "Authorization: Bearer $CASM_KEY"'];
+  const key = session.open() ? [] : ['-H "Authorization: Bearer $CASM_API_KEY"'];
   return ['curl -sS --fail-with-body', ...key, ...more, `'${location.origin}${path}'`].join(' \\\n  ');
 }
 
