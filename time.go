@@ -103,7 +103,7 @@ func (t *Time) UnmarshalText(b []byte) error {
 // microseconds. Its errors say what would be right.
 func ParseTime(s string) (Time, error) {
 	v, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if err != nil || !isRFC3339(s) {
 		return 0, fmt.Errorf("%q is not a time with offset such as 2026-05-01T00:00:00+02:00", clip(s))
 	}
 	t := TimeOf(v)
@@ -111,4 +111,16 @@ func ParseTime(s string) (Time, error) {
 		return 0, fmt.Errorf("%q is outside the years 1970 to 2199", clip(s))
 	}
 	return t, nil
+}
+
+// isRFC3339 reports whether a text that the standard library reads as a time is
+// one: it takes an hour of one digit, a comma before the fraction and offsets
+// of a day and more, too (https://go.dev/issue/54580).
+func isRFC3339(s string) bool {
+	const hour, fraction, offset = len("2006-01-02T15"), len("2006-01-02T15:04:05"), len("07:00")
+	if s[hour] != ':' || s[fraction] == ',' {
+		return false
+	}
+	at := len(s) - offset
+	return s[len(s)-1] == 'Z' || s[at:at+2] < "24" && s[at+3:] < "60"
 }

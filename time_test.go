@@ -30,3 +30,25 @@ func TestTimeText(t *testing.T) {
 		t.Errorf("none is written as %q", s)
 	}
 }
+
+// TestParseTimeIsStrict: what the standard library reads beyond RFC 3339 is no time.
+func TestParseTimeIsStrict(t *testing.T) {
+	for _, bad := range []string{
+		"2024-01-01T1:00:00Z", "2024-01-01T1:00:00.5+02:00", "2024-01-01T00:00:00,5Z",
+		"2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00-00:60", "2024-01-01T00:00:00", "2024-01-01T00:00:00+0200", "",
+	} {
+		if at, err := casm.ParseTime(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, at)
+		}
+	}
+	for good, want := range map[string]string{
+		"2024-01-01T00:00:00Z":              "2024-01-01T00:00:00.000000Z",
+		"2024-01-01T00:00:00-00:00":         "2024-01-01T00:00:00.000000Z",
+		"2024-01-01T23:59:00+23:59":         "2024-01-01T00:00:00.000000Z",
+		"2024-01-01T02:00:00.1234567+02:00": "2024-01-01T00:00:00.123456Z",
+	} {
+		if at, err := casm.ParseTime(good); err != nil || at.String() != want {
+			t.Errorf("%s is read as %v, %v; want %s", good, at, err, want)
+		}
+	}
+}

@@ -55,8 +55,10 @@ func (d *Decision) uniqueExternalID(kind casm.Kind, externalID string, self uuid
 
 // initialState applies contract rules 9, 11 and 17 to the state of a create:
 // what was given, else the profile's. at is where the profile was named; a nil
-// profile at a place is one that is not known.
-func (d *Decision) initialState(given casm.State, profile casm.Profile, at string) (now casm.State, planned *casm.State) {
+// profile at a place is one that is not known. missingAt is where a state is
+// missed: at the profile for a superior that is implied, as no request gives
+// that one a state.
+func (d *Decision) initialState(given casm.State, profile casm.Profile, at, missingAt string) (now casm.State, planned *casm.State) {
 	stateAt, reasonAt := "/state/state", "/state/stateReason"
 	if given.State == "" && profile != nil && profile.Initial().State != "" {
 		given.State, given.StateReason = profile.Initial().State, profile.Initial().StateReason
@@ -65,8 +67,12 @@ func (d *Decision) initialState(given casm.State, profile casm.Profile, at strin
 	if given.State == "" && profile == nil && at != "" {
 		return given, nil // whether the unknown profile gives one cannot be judged
 	}
-	if given.State == "" {
-		d.refuse(casm.Required, "/state", "no profile gives a state; state and stateReason must be given, such as ACTIVE and dfltActive")
+	switch {
+	case given.State == "" && missingAt == at:
+		d.refuse(casm.Required, at, "what stands above is to be created, too, and its profile gives no state; let it give state and stateReason, or name what stands above")
+		return given, nil
+	case given.State == "":
+		d.refuse(casm.Required, missingAt, "no profile gives a state; state and stateReason must be given, such as ACTIVE and dfltActive")
 		return given, nil
 	}
 	d.reasonFits(given, reasonAt)
@@ -120,12 +126,12 @@ func createCustomer(d *Decision, in *Input) *Record {
 	args := in.args.(*createCustomerArgs)
 	c := in.Entity.(*casm.Customer)
 	d.uniqueExternalID(casm.KindCustomer, c.ExternalID, uuid.Nil)
-	return d.newCustomer(c, args.CustomerProfile, "/customerProfile")
+	return d.newCustomer(c, args.CustomerProfile, "/customerProfile", "/state")
 }
 
 // newCustomer completes a customer by its profile and adds it. at is where the
-// profile was named.
-func (d *Decision) newCustomer(c *casm.Customer, profileCode, at string) *Record {
+// profile was named, stateAt where a state is missed.
+func (d *Decision) newCustomer(c *casm.Customer, profileCode, at, stateAt string) *Record {
 	profile := &casm.CustomerProfile{}
 	var initial casm.Profile = profile
 	if d.configured("customer-profiles", profileCode, at) {
@@ -135,7 +141,7 @@ func (d *Decision) newCustomer(c *casm.Customer, profileCode, at string) *Record
 		initial = nil
 	}
 	d.choose(&c.CustomerSegment, profile.CustomerSegment, "customer-segments", "customerSegment", at)
-	c.State, c.PlannedState = d.initialState(c.State, initial, at)
+	c.State, c.PlannedState = d.initialState(c.State, initial, at, stateAt)
 	return d.create(c, uuid.Nil, c.TestCustomer)
 }
 
@@ -218,7 +224,7 @@ func (d *Decision) newAccount(a *casm.Account, n newAccount) *Record {
 		d.checkBillCycle(cycle, billing{a.BillingDay, a.BillingMonth, a.BillingYear}, at)
 	}
 	given := a.State
-	a.State, a.PlannedState = d.initialState(a.State, initial, n.at)
+	a.State, a.PlannedState = d.initialState(a.State, initial, n.at, at("state"))
 	customer := n.customer
 	if customer == nil && !known {
 		return nil
@@ -235,7 +241,7 @@ func (d *Decision) newAccount(a *casm.Account, n newAccount) *Record {
 		}
 		c := &casm.Customer{TestCustomer: a.TestAccount}
 		c.State.StateValidFrom = given.StateValidFrom
-		if customer = d.newCustomer(c, profile.CustomerProfile, n.at); customer == nil {
+		if customer = d.newCustomer(c, profile.CustomerProfile, n.at, n.at); customer == nil {
 			return nil
 		}
 	}
@@ -307,7 +313,7 @@ func createSubscriber(d *Decision, in *Input) *Record {
 	}
 	d.choose(&s.SubscriberSegment, profile.SubscriberSegment, "subscriber-segments", "subscriberSegment", at)
 	given := s.State
-	s.State, s.PlannedState = d.initialState(s.State, initial, at)
+	s.State, s.PlannedState = d.initialState(s.State, initial, at, "/state")
 	if account == nil && !known {
 		return nil
 	}

@@ -25,7 +25,7 @@ func (d *Decision) newSubscription(in *Input, s *casm.OfferSubscription, owner *
 	if from == 0 {
 		from = d.Now
 	}
-	s.State, s.PlannedState = d.initialState(s.State, nil, "")
+	s.State, s.PlannedState = d.initialState(s.State, nil, "", "/state")
 	if parent := in.record("parentOfferSubscription"); parent != nil {
 		switch {
 		case parent.Customer != owner.Customer:

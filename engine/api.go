@@ -114,7 +114,10 @@ type ResourceQuery struct {
 type BalanceQuery struct {
 	casm.Ref
 	Service string // "" for all
-	AsOf    casm.Time
+	// List answers {"items": […]} where a service is named, too: else it is the
+	// balance itself.
+	List bool
+	AsOf casm.Time
 }
 
 // HistoryQuery asks for an entity's business transactions, newest first.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"casm"
 	"casm/command"
@@ -374,18 +375,19 @@ func (e *Engine) ReadBalances(ctx context.Context, q BalanceQuery) (answer *Answ
 			return err
 		}
 		answer = &Answer{ETag: s.Base().Version}
-		if q.Service == "" {
-			items, err := x.documents(list)
-			answer.Body = append(append([]byte(`{"items":`), items...), '}')
+		if q.Service != "" {
+			list = slices.DeleteFunc(list, func(b *command.Record) bool { return b.Entity.(*casm.Balance).Service != q.Service })
+		}
+		switch {
+		case q.Service != "" && len(list) == 0:
+			return casm.Violations{{Code: casm.NoSuchBalance, Pointer: "service", Detail: "the subscription has no balance of this service"}}
+		case q.Service != "" && !q.List:
+			answer.Body, err = x.document(list[0])
 			return err
 		}
-		for _, b := range list {
-			if b.Entity.(*casm.Balance).Service == q.Service {
-				answer.Body, err = x.document(b)
-				return err
-			}
-		}
-		return casm.Violations{{Code: casm.NoSuchBalance, Pointer: "service", Detail: "the subscription has no balance of this service"}}
+		items, err := x.documents(list)
+		answer.Body = append(append([]byte(`{"items":`), items...), '}')
+		return err
 	})
 	return answer, err
 }

@@ -65,6 +65,14 @@ func TestRule10ChainsOfProfiles(t *testing.T) {
 	f.refused("createSubscriber", `{"subscriberProfile":"alone"}`, "required /account")
 	f.refused("createSubscriber", `{"state":{"state":"ACTIVE","stateReason":"active"}}`, "required /account")
 	f.refused("createSubscriber", `{"subscriberProfile":"nope"}`, "not_configured /subscriberProfile")
+	// a superior's state can only come from its profile
+	f.configure(edit("customer-profiles", "stateless", &casm.CustomerProfile{}),
+		edit("account-profiles", "stateless", &casm.AccountProfile{AccountType: "payer", BillCycle: "monthly", Currency: "EUR", CustomerProfile: "stateless"}),
+		edit("subscriber-profiles", "stateless", &casm.SubscriberProfile{AccountProfile: "stateless"}))
+	const active = `"state":{"state":"ACTIVE","stateReason":"active"}`
+	f.refused("createAccount", `{"accountProfile":"stateless",`+active+`}`, "required /accountProfile")
+	f.refused("createAccount", `{"accountProfile":"stateless"}`, "required /accountProfile", "required /state")
+	f.refused("createSubscriber", `{"subscriberProfile":"stateless",`+active+`}`, "required /subscriberProfile")
 	// nothing of a refused chain stands
 	f.refused("createSubscriber", `{"externalId":"s","subscriberProfile":"mobile","primaryResource":"491700000001"}`, "duplicate_external_id /externalId", "resource_taken /primaryResource")
 }

@@ -44,7 +44,7 @@ func (x *exchange) body(most int64) (*bytes.Buffer, bool) {
 // with what would be right.
 func (x *exchange) bodyOf(most int64, accepts func(http.Header) bool, right string) (*bytes.Buffer, bool) {
 	b := buffers.Get().(*bytes.Buffer)
-	// What follows a refused body on the connection is not read: MaxBytesReader closes it.
+	// The connection is closed after what is too large: MaxBytesReader sees to it.
 	in := http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
 	var err error
 	tooLarge := x.r.ContentLength > most
@@ -60,6 +60,7 @@ func (x *exchange) bodyOf(most int64, accepts func(http.Header) bool, right stri
 	}
 	switch {
 	case tooLarge:
+		x.drain()
 		x.refuseOne(casm.TooLarge, "", "the body is larger than %d MiB; send less at once", most>>20)
 	case err != nil:
 		x.unreadable(err)
@@ -70,6 +71,18 @@ func (x *exchange) bodyOf(most int64, accepts func(http.Header) bool, right stri
 	}
 	release(b)
 	return nil, false
+}
+
+// maxDrained is how much of a body that is too large is read and thrown away.
+const maxDrained = 32 << 20
+
+// drain reads on in a body that is too large: a client that sends all of it
+// before it looks at the answer would find the connection reset instead. One
+// that waits to be asked for the body is not asked.
+func (x *exchange) drain() {
+	if x.r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, x.r.Body, maxDrained) // the answer is the same if it breaks off
+	}
 }
 
 // unreadable ends a request whose body broke off.

@@ -91,14 +91,14 @@ func buildEndpoints() []*endpoint {
 	})
 	for _, b := range []struct {
 		path, id, summary, schema string
-		params                    []param
+		list                      bool
 	}{
-		{"/balance/read", "readSubscriptionBalance", "Reads the balance of one service of a subscription.", "Balance", balanceParams},
-		{"/balances/read", "readSubscriptionBalances", "Reads the balances of a subscription, expired ones included.", "BalanceItems", balancesParams},
+		{"/balance/read", "readSubscriptionBalance", "Reads the balance of one service of a subscription.", "Balance", false},
+		{"/balances/read", "readSubscriptionBalances", "Reads the balances of a subscription, expired ones included.", "BalanceItems", true},
 	} {
 		list = append(list, &endpoint{
 			Method: http.MethodGet, Path: "/v1/casm/subscriptions" + b.path, ID: b.id, Tag: "Subscriptions", Summary: b.summary,
-			Permission: command.ReadEntities, Params: b.params, Payload: casm.KindBalance, Answer: answer{Schema: b.schema, ETag: true}, serve: readBalances,
+			Permission: command.ReadEntities, Params: balanceParams(b.list), Payload: casm.KindBalance, Answer: answer{Schema: b.schema, ETag: true}, serve: readBalances(b.list),
 		})
 	}
 	for _, c := range casm.Collections {

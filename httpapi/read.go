@@ -134,22 +134,29 @@ func readResources(s *Server, x *exchange) {
 	}))
 }
 
-// balanceParams are those of readSubscriptionBalance, which needs the first,
-// balancesParams of readSubscriptionBalances.
-var (
-	balanceParams  = append([]param{{Name: "service", Type: casm.TypeString, Required: true, Doc: "Code of the product's service that granted the balance."}}, balancesParams...)
-	balancesParams = []param{refIDParam, externalIDParam, asOfParam}
-)
-
-// readBalances serves the balances of a subscription, or that of one service.
-func readBalances(s *Server, x *exchange) {
-	q, ok := x.query(checkNamed)
-	if !ok {
-		return
+// balanceParams are those of the reads of balances, of which that of one needs
+// the service.
+func balanceParams(list bool) []param {
+	doc := "Code of the product's service that granted the balance"
+	if list {
+		doc += "; none: all"
 	}
-	x.answerRead(s.engine.ReadBalances(x.context(), engine.BalanceQuery{
-		Ref: ref(q), Service: q["service"].text, AsOf: q["asOf"].time,
-	}))
+	service := param{Name: "service", Type: casm.TypeString, Required: !list, Doc: doc + "."}
+	return []param{refIDParam, externalIDParam, service, asOfParam}
+}
+
+// readBalances serves a list of the balances of a subscription, or that of one
+// service.
+func readBalances(list bool) func(*Server, *exchange) {
+	return func(s *Server, x *exchange) {
+		q, ok := x.query(checkNamed)
+		if !ok {
+			return
+		}
+		x.answerRead(s.engine.ReadBalances(x.context(), engine.BalanceQuery{
+			Ref: ref(q), Service: q["service"].text, List: list, AsOf: q["asOf"].time,
+		}))
+	}
 }
 
 var historyParams = []param{refIDParam, externalIDParam, limitParam, cursorParam}

@@ -1,7 +1,12 @@
 package httpapi
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -166,6 +171,37 @@ func TestChunkedBody(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusRequestEntityTooLarge || !resp.Close {
 		t.Errorf("status %d, close %v", resp.StatusCode, resp.Close)
+	}
+}
+
+// TestTooLargeIsHeard: most clients send all of a body before they look at the
+// answer, which the reset of a connection with unread bytes would take away.
+func TestTooLargeIsHeard(t *testing.T) {
+	a := newDev(t)
+	const length = 6 * maxBody // more than the buffers between client and server hold
+	for _, framing := range []string{"Content-Length: " + strconv.Itoa(length), "Transfer-Encoding: chunked"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(a.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		body := strings.Repeat(" ", length)
+		if !strings.HasPrefix(framing, "Content") {
+			body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", length, body)
+		}
+		if _, err := io.WriteString(conn, "POST /v1/casm/customers/create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"+framing+"\r\n\r\n"+body); err != nil {
+			t.Errorf("%s: %v", framing, err)
+			continue
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: %v", framing, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestEntityTooLarge || !resp.Close {
+			t.Errorf("%s: status %d, close %v", framing, resp.StatusCode, resp.Close)
+		}
 	}
 }
 

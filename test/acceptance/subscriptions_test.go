@@ -120,6 +120,7 @@ var balanceCases = []Case{
 		post("/subscriptions/balance/update", `{"subscription": {"externalId": "{{subscription}}"}, "action": "BURN"}`).refused("invalid_value /action", "required /amount", "required /service"),
 		get("/subscriptions/balance/read?externalId={{subscription}}&service=fee").refused("no_such_balance service"),
 		get("/subscriptions/balance/read?externalId={{subscription}}").refused("required service"),
+		get("/subscriptions/balances/read?externalId={{subscription}}&service=fee").refused("no_such_balance service"),
 		post("/subscriptions/state/update", `{"subscription": {"externalId": "{{subscription}}"}, "state": {"state": "DEACTIVATED", "stateReason": "terminated"}}`).ok(``),
 		post("/subscriptions/balance/update", `{"subscription": {"externalId": "{{subscription}}"}, "service": "data", "action": "ADD", "amount": 1}`).refused("deactivated /subscription"),
 	)},
@@ -142,6 +143,7 @@ var balanceCases = []Case{
 		post("/subscriptions/balances/update", `{"subscription": {"externalId": "{{s}}"}, "balances": [{"service": "sms", "action": "DEDUCT", "amount": 1}, {"service": "voice", "action": "SET", "amount": 60, "validTo": null}]}`).
 			ok(`{"operation": "updateSubscriptionBalances", "impactedTotal": 2, "payload": {"externalId": "{{s}}", "version": 1}}`),
 		get("/subscriptions/balance/read?externalId={{s}}&service=voice").ok(`{"actualBalance": 60, "validTo": "<none>"}`),
+		get("/subscriptions/balances/read?externalId={{s}}&service=voice").ok(`{"items": [{"service": "voice", "actualBalance": 60}]}`),
 		post("/subscriptions/balances/update", `{"subscription": {"externalId": "{{s}}"}, "balances": [{"service": "sms", "action": "ADD", "amount": 1}, {"service": "sms", "action": "ADD", "amount": 1}]}`).refused("invalid_value /balances/1/service"),
 		post("/subscriptions/balances/update", `{"subscription": {"externalId": "{{s}}"}, "balances": []}`).refused("required /balances"),
 	)},
