@@ -20,7 +20,7 @@ func (d *Decision) configured(collection, code, pointer string) bool {
 		d.refuse(casm.NotConfigured, pointer, "%q is not configured; /v1/config/%s lists the codes", code, collection)
 		return false
 	case item.Base().Retired:
-		d.refuse(casm.Retired, pointer, "%s is retired: existing uses stand, new ones are refused", code)
+		d.refuse(casm.Retired, pointer, "%q of /v1/config/%s is retired: existing uses stand, new ones are refused", code, collection)
 		return false
 	}
 	return true

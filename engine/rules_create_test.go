@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,13 @@ func TestRule10ChainsOfProfiles(t *testing.T) {
 	f.refused("createSubscriber", `{"subscriberProfile":"alone"}`, "required /account")
 	f.refused("createSubscriber", `{"state":{"state":"ACTIVE","stateReason":"active"}}`, "required /account")
 	f.refused("createSubscriber", `{"subscriberProfile":"nope"}`, "not_configured /subscriberProfile")
+	// what a profile brings with it is told by its collection
+	f.configure(edit("customer-segments", "old", &casm.Segment{}),
+		edit("customer-profiles", "old", &casm.CustomerProfile{CustomerSegment: "old", InitialState: casm.InitialState{State: "ACTIVE", StateReason: "active"}}))
+	f.configure(edit("customer-segments", "old", &casm.Segment{Item: casm.Item{Retired: true}}))
+	if _, err := f.try("createCustomer", `{"customerProfile":"old"}`); err == nil || !strings.Contains(err.Error(), `"old" of /v1/config/customer-segments is retired`) {
+		t.Error(err)
+	}
 	// a superior's state can only come from its profile
 	f.configure(edit("customer-profiles", "stateless", &casm.CustomerProfile{}),
 		edit("account-profiles", "stateless", &casm.AccountProfile{AccountType: "payer", BillCycle: "monthly", Currency: "EUR", CustomerProfile: "stateless"}),
