@@ -3,6 +3,8 @@
 package test
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"testing"
 
@@ -13,4 +15,19 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	testkit.CleanUp()
 	os.Exit(code)
+}
+
+// exchange sends a request and reads the answer, of which the body is closed.
+func exchange(t *testing.T, client *http.Client, req *http.Request) (*http.Response, []byte) {
+	t.Helper()
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, body
 }

@@ -37,15 +37,7 @@ func visit(t *testing.T, b *http.Client, address string) (int, http.Header, stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := b.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res, body := exchange(t, b, req)
 	return res.StatusCode, res.Header, string(body)
 }
 

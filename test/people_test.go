@@ -42,15 +42,7 @@ func ask(t *testing.T, app *testkit.App, method, path, cookie, body string) (int
 	if cookie != "" {
 		req.Header.Set("Cookie", cookie)
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res, text := exchange(t, http.DefaultClient, req)
 	return res.StatusCode, res.Header, string(text)
 }
 

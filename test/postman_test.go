@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -101,15 +100,7 @@ func sendItem(t *testing.T, api *testkit.OpenAPI, item postmanItem, variables ma
 	for _, h := range item.Request.Header {
 		req.Header.Set(h.Key, h.Value)
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res, body := exchange(t, http.DefaultClient, req)
 	op := api.Find(req.Method, req.URL.Path)
 	if err := api.CheckAnswer(op, res.StatusCode, res.Header, body); err != nil {
 		t.Errorf("%s: %v", item.Name, err)

@@ -20,7 +20,7 @@ var rooms = map[string][]string{
 	"casm":                        {},
 	"casm/command":                {"casm"},
 	"casm/store":                  {"casm"},
-	"casm/store/sqlite":           {"casm", "casm/store"},
+	"casm/store/sqlite":           {"casm", "casm/store", "casm/internal/ownfile"},
 	"casm/store/postgres":         {"casm", "casm/store"},
 	"casm/store/storetest":        {"casm", "casm/store"},
 	"casm/stream":                 {"casm"},
@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"casm/engine":                 {"casm", "casm/command", "casm/store"},
 	"casm/relay":                  {"casm", "casm/store", "casm/stream"},
 	"casm/warehouse":              {"casm", "casm/stream", "casm/warehouse/sqldb"},
-	"casm/warehouse/sqldb":        {"casm"},
+	"casm/warehouse/sqldb":        {"casm", "casm/internal/ownfile"},
 	"casm/warehouse/lake":         {"casm", "casm/warehouse", "casm/warehouse/sqldb"},
 	"casm/warehouse/httpfeed":     {"casm", "casm/warehouse"},
 	"casm/auth":                   {"casm", "casm/command", "casm/store"},
@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"casm/cmd/casm":               {"casm", "casm/app", "casm/auth", "casm/bench", "casm/httpapi"},
 	"casm/internal/testkit":       {"casm", "casm/command"},
 	"casm/internal/deps":          {},
+	"casm/internal/ownfile":       {},
 	"casm/test":                   {},
 	"casm/app":                    nil, // everything
 }

@@ -10,13 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"runtime"
 	"sync"
 	"time"
 
 	"casm"
+	"casm/internal/ownfile"
 	"casm/store"
 )
 
@@ -56,7 +55,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Readers <= 0 {
 		opts.Readers = min(max(runtime.NumCPU(), 2), 16)
 	}
-	if err := begin(path); err != nil {
+	if err := ownfile.Begin(path); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	w, err := connect(path, true)
@@ -83,20 +82,6 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		s.readers <- conn{}
 	}
 	return s, nil
-}
-
-// begin makes the database's file if there is none yet, for its owner alone:
-// SQLite would let everybody on the machine read it. Log and index get the
-// rights of the file.
-func begin(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // Close waits for calls that are under way and closes the database. Closing

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"casm/internal/ownfile"
+
 	"zombiezen.com/go/sqlite"
 )
 
@@ -158,7 +160,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteDB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	if err := begin(path); err != nil {
+	if err := ownfile.Begin(path); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	w, err := connectSQLite(path, true)
@@ -174,20 +176,6 @@ func openSQLite(ctx context.Context, path string) (*sqliteDB, error) {
 	}
 	d.writer <- w
 	return d, nil
-}
-
-// begin makes the database's file if there is none yet, for its owner alone:
-// SQLite would let everybody on the machine read it. Log and index get the
-// rights of the file.
-func begin(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 func connectSQLite(path string, writer bool) (c *sqliteConn, err error) {
